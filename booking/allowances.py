@@ -1,0 +1,32 @@
+"""Allowances: how many bookings a user holds, against how many they may."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from booking.events import BookingCancelled, BookingCreated, Event
+from booking.refusals import AllowanceUsedUp, Refusal
+
+
+@dataclass(slots=True)
+class Allowance:
+    """The bookings of one user that nobody ended, each with the end of its slot."""
+
+    held: dict[UUID, datetime] = field(default_factory=dict)
+
+    def fold(self, event: Event) -> None:
+        match event:
+            case BookingCreated():
+                self.held[event.booking_id] = event.slot.end
+            case BookingCancelled():
+                self.held.pop(event.booking_id, None)
+
+    def holding(self, now: datetime) -> list[UUID]:
+        """The bookings held and not ended at `now`."""
+        return [id for id, end in self.held.items() if now < end]
+
+    def objections(self, *, now: datetime, at_most: int) -> Iterator[Refusal]:
+        """Why the user cannot hold one more booking."""
+        if len(self.holding(now)) >= at_most:
+            yield AllowanceUsedUp(at_most)

@@ -1,0 +1,141 @@
+"""Bookings: the life of one, and the decisions that begin and end it."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Self
+from uuid import UUID
+
+from booking import calendars as held_slots
+from booking.allowances import Allowance
+from booking.calendars import Calendar
+from booking.events import BookingCancelled, BookingCreated, Event
+from booking.refusals import BookingNotActive, DeadlinePassed, NotFound, Refusal, refuse_if
+from booking.slots import Slot
+from booking.spaces import Space
+from booking.spaces import known as known_space
+from booking.users import User
+from booking.users import known as known_user
+
+
+class Status(StrEnum):
+    """Where a booking stands. EXPIRED is what a confirmed one is from its end on, recorded or not."""
+
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+
+
+@dataclass(slots=True)
+class Booking:
+    """One booking. `revision` counts its facts: 0 means there is none, and nothing else of it can be read yet."""
+
+    id: UUID
+    revision: int = 0
+    space_id: UUID = field(init=False)
+    user_id: UUID = field(init=False)
+    slot: Slot = field(init=False)
+    recorded_status: Status = field(init=False)
+    notes: str | None = field(init=False)
+    created_at: datetime = field(init=False)
+    updated_at: datetime = field(init=False)
+
+    def fold(self, event: Event) -> None:
+        match event:
+            case BookingCreated():
+                self.space_id, self.user_id, self.slot = event.space_id, event.user_id, event.slot
+                self.recorded_status, self.notes = Status.CONFIRMED, event.notes
+                self.created_at = event.at
+            case BookingCancelled():
+                self.recorded_status = Status.CANCELLED
+            case _:
+                return
+        self.updated_at = event.at
+        self.revision += 1
+
+    def status(self, now: datetime) -> Status:
+        """What the booking is at `now`."""
+        if self.recorded_status is Status.CONFIRMED and self.slot.end <= now:
+            return Status.EXPIRED
+        return self.recorded_status
+
+    def objections(self, *, now: datetime) -> Iterator[Refusal]:
+        """Why the booking can no longer be changed."""
+        if (status := self.status(now)) is not Status.CONFIRMED:
+            yield BookingNotActive(status)
+
+    def document(self) -> dict[str, Any]:
+        """The booking as its readers see it, with the recorded status; datetimes are aware and UTC."""
+        return {
+            "id": self.id,
+            "space_id": self.space_id,
+            "user_id": self.user_id,
+            "start": self.slot.start,
+            "end": self.slot.end,
+            "status": self.recorded_status,
+            "notes": self.notes,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any], revision: int) -> Self:
+        """The booking that has this document, its datetimes and ids as ISO 8601 and hexadecimal text."""
+        booking = cls(UUID(document["id"]), revision)
+        booking.space_id, booking.user_id = UUID(document["space_id"]), UUID(document["user_id"])
+        booking.slot = Slot(datetime.fromisoformat(document["start"]), datetime.fromisoformat(document["end"]))
+        booking.recorded_status, booking.notes = Status(document["status"]), document["notes"]
+        booking.created_at = datetime.fromisoformat(document["created_at"])
+        booking.updated_at = datetime.fromisoformat(document["updated_at"])
+        return booking
+
+
+def create(
+    space: Space,
+    user: User,
+    calendars: Sequence[Calendar],
+    allowance: Allowance,
+    *,
+    booking_id: UUID,
+    slot: Slot,
+    notes: str | None,
+    now: datetime,
+) -> Iterator[Event]:
+    """The fact that holds `slot` for `user`; `calendars` are those of all its dates. Raises `NotFound`, `Refused`."""
+    known_space(space)
+    known_user(user)
+    refuse_if(
+        (
+            *user.objections(),
+            *space.objections(slot, now=now),
+            *held_slots.objections(calendars, slot, at_most=space.rules.concurrent_bookings),
+            *allowance.objections(now=now, at_most=user.max_active_bookings),
+        )
+    )
+    yield BookingCreated(booking_id=booking_id, space_id=space.id, user_id=user.id, slot=slot, notes=notes, at=now)
+
+
+def cancel(
+    booking: Booking, space: Space, *, by: UUID, at_any_time: bool, reason: str | None, now: datetime
+) -> Iterator[Event]:
+    """The fact that gives the slot back; `at_any_time` lifts the deadline. Raises `NotFound`, `Refused`."""
+    known(booking)
+    deadline = booking.slot.start - space.rules.cancellation_deadline
+    late = [DeadlinePassed(deadline)] if now > deadline and not at_any_time else []
+    refuse_if([*booking.objections(now=now)] or late)
+    yield BookingCancelled(
+        booking_id=booking.id,
+        space_id=booking.space_id,
+        user_id=booking.user_id,
+        slot=booking.slot,
+        cancelled_by=by,
+        reason=reason,
+        at=now,
+    )
+
+
+def known(booking: Booking) -> None:
+    """Raise `NotFound` unless the booking is one."""
+    if not booking.revision:
+        raise NotFound("booking", booking.id)

@@ -1,0 +1,151 @@
+"""Every fact Daybook records. Reading this file tells what the system can remember.
+
+An event carries enough for any reader to place it. Who entered it, under which request and when it was recorded are the
+journal's columns. `at` is the moment the decision was made for; `notes` and `reason` are sealed under the key of the
+booking's user and read as None once that key is gone. How each is stored: `journal/codec.py`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from booking.opening_hours import OpeningHours
+from booking.roles import Role
+from booking.slots import Slot
+from booking.terms import Description, Rules
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingCreated:
+    """A slot of a space is held for a user."""
+
+    booking_id: UUID
+    space_id: UUID
+    user_id: UUID
+    slot: Slot
+    at: datetime
+    notes: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingCancelled:
+    """A person gave the slot back."""
+
+    booking_id: UUID
+    space_id: UUID
+    user_id: UUID
+    slot: Slot
+    at: datetime
+    cancelled_by: UUID
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceCreated:
+    """There is a space that can be booked."""
+
+    space_id: UUID
+    description: Description
+    timezone: str
+    rules: Rules
+    opening_hours: OpeningHours
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceDescribed:
+    """What a space is called, offers and costs has changed; all of it is given anew."""
+
+    space_id: UUID
+    description: Description
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingRulesChanged:
+    """Bookings of the space are judged by these rules from here on; held ones stay."""
+
+    space_id: UUID
+    rules: Rules
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpeningHoursChanged:
+    """The space is open at other times from here on; held bookings stay."""
+
+    space_id: UUID
+    opening_hours: OpeningHours
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceDeactivated:
+    """The space takes no more bookings; held ones stay."""
+
+    space_id: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceActivated:
+    """The space takes bookings again."""
+
+    space_id: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserRegistered:
+    """Somebody may act here; who that is stands in the accounts."""
+
+    user_id: UUID
+    role: Role
+    max_active_bookings: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleChanged:
+    """A user acts in another role from here on."""
+
+    user_id: UUID
+    role: Role
+    role_before: Role
+    is_active: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllowanceChanged:
+    """A user may hold another number of bookings at once."""
+
+    user_id: UUID
+    max_active_bookings: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserDeactivated:
+    """A user may no longer act; bookings they hold stay."""
+
+    user_id: UUID
+    role: Role
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserActivated:
+    """A user may act again."""
+
+    user_id: UUID
+    role: Role
+    at: datetime
+
+
+BookingEvent = BookingCreated | BookingCancelled
+SpaceEvent = (
+    SpaceCreated | SpaceDescribed | BookingRulesChanged | OpeningHoursChanged | SpaceDeactivated | SpaceActivated
+)
+UserEvent = UserRegistered | RoleChanged | AllowanceChanged | UserDeactivated | UserActivated
+Event = BookingEvent | SpaceEvent | UserEvent

@@ -1,0 +1,66 @@
+"""Slots: the half-open stretches of time that bookings ask for, always in UTC."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+LONGEST = timedelta(days=31)
+# datetime and zone arithmetic overflow near the ends of the calendar; no booking needs those years.
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+
+
+class BadSlot(ValueError):
+    """The times given do not make a slot."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Slot:
+    """`[start, end)` in UTC, longer than nothing and at most 31 days. Raises `BadSlot`."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        for name in ("start", "end"):
+            at: datetime = getattr(self, name)
+            if at.tzinfo is None:
+                raise BadSlot(f"{name} carries no offset from UTC")
+            if at.tzinfo is not UTC:
+                object.__setattr__(self, name, in_utc(at))
+        if self.end <= self.start:
+            raise BadSlot("the end is not after the start")
+        if self.end - self.start > LONGEST:
+            raise BadSlot(f"longer than {LONGEST.days} days")
+        if self.start < EARLIEST or self.end > LATEST:
+            raise BadSlot(f"outside the years {EARLIEST.year} to {LATEST.year - 1}")
+
+    @property
+    def duration(self) -> timedelta:
+        """Elapsed time, whatever clocks on a wall did meanwhile."""
+        return self.end - self.start
+
+    def overlaps(self, other: "Slot") -> bool:
+        return self.start < other.end and other.start < self.end
+
+    def touches(self, day: date) -> bool:
+        """Whether any instant of the slot lies on the UTC date `day`."""
+        return self.start.date() <= day <= self._last_date()
+
+    def dates(self) -> Iterator[date]:
+        """The UTC dates the slot touches, in order; 1 to 32 of them."""
+        day, last = self.start.date(), self._last_date()
+        while day <= last:
+            yield day
+            day += timedelta(days=1)
+
+    def _last_date(self) -> date:
+        end = self.end
+        return end.date() if end.time() != time.min else end.date() - timedelta(days=1)
+
+
+def in_utc(at: datetime) -> datetime:
+    """The same instant with `datetime.UTC`. Raises `BadSlot` where the calendar ends."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        raise BadSlot("outside the calendar") from None

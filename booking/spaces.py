@@ -1,0 +1,161 @@
+"""Spaces: what one is, and what it asks of the slots that would be booked in it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from booking.events import (
+    BookingRulesChanged,
+    Event,
+    OpeningHoursChanged,
+    SpaceActivated,
+    SpaceCreated,
+    SpaceDeactivated,
+    SpaceDescribed,
+)
+from booking.opening_hours import WEEKDAYS, OpeningHours
+from booking.refusals import (
+    NotFound,
+    OutsideOpeningHours,
+    Refusal,
+    SlotTooLong,
+    SlotTooShort,
+    SpaceInactive,
+    TooFarAhead,
+    TooLittleNotice,
+)
+from booking.slots import Slot
+from booking.terms import Description, Rules
+from booking.zones import zone
+
+_MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
+_UNDESCRIBED = Description(name="", capacity=0, price_per_hour=Decimal(0))
+
+
+@dataclass(slots=True)
+class Space:
+    """One space. `revision` counts its facts: 0 means there is none."""
+
+    id: UUID
+    revision: int = 0
+    is_active: bool = False
+    description: Description = _UNDESCRIBED
+    timezone: str = "UTC"
+    rules: Rules = field(default_factory=Rules)
+    opening_hours: OpeningHours = field(default_factory=OpeningHours)
+    created_at: datetime | None = None
+
+    def fold(self, event: Event) -> None:
+        match event:
+            case SpaceCreated():
+                self.is_active, self.created_at = True, event.at
+                self.description, self.timezone = event.description, event.timezone
+                self.rules, self.opening_hours = event.rules, event.opening_hours
+            case SpaceDescribed():
+                self.description = event.description
+            case BookingRulesChanged():
+                self.rules = event.rules
+            case OpeningHoursChanged():
+                self.opening_hours = event.opening_hours
+            case SpaceDeactivated():
+                self.is_active = False
+            case SpaceActivated():
+                self.is_active = True
+            case _:
+                return
+        self.revision += 1
+
+    def objections(self, slot: Slot, *, now: datetime) -> Iterator[Refusal]:
+        """Why the space's rules do not admit a booking of `slot`, made at `now`."""
+        rules, tz = self.rules, zone(self.timezone)
+        if not self.is_active:
+            yield SpaceInactive()
+        if slot.duration < rules.min_duration:
+            yield SlotTooShort(rules.min_duration // _MINUTE)
+        if slot.duration > rules.max_duration:
+            yield SlotTooLong(rules.max_duration // _MINUTE)
+        if slot.start < now + rules.min_advance:
+            yield TooLittleNotice(now + rules.min_advance)
+        latest = now.astimezone(tz).date() + timedelta(days=rules.max_advance_days)
+        if slot.start.astimezone(tz).date() > latest:
+            yield TooFarAhead(latest, self.timezone)
+        if not self.opening_hours.cover(slot, tz):
+            yield OutsideOpeningHours(self.timezone, tuple(self.opening_hours.open_during(slot, tz)))
+
+    def document(self) -> dict[str, Any]:
+        """The space as its readers see it, with all its rules; `price_per_hour` is a plain number."""
+        about, rules, hours = self.description, self.rules, self.opening_hours
+        return {
+            "id": self.id,
+            "name": about.name,
+            "description": about.description,
+            "capacity": about.capacity,
+            "price_per_hour": float(about.price_per_hour),
+            "timezone": self.timezone,
+            "is_active": self.is_active,
+            "concurrent_bookings": rules.concurrent_bookings,
+            "min_duration_minutes": rules.min_duration // _MINUTE,
+            "max_duration_minutes": rules.max_duration // _MINUTE,
+            "min_advance_minutes": rules.min_advance // _MINUTE,
+            "max_advance_days": rules.max_advance_days,
+            "cancellation_deadline_hours": rules.cancellation_deadline // _HOUR,
+            "opening_hours": {
+                day: [{"opens": window.opens, "closes": window.closes} for window in getattr(hours, day)]
+                for day in WEEKDAYS
+            },
+            "created_at": self.created_at,
+        }
+
+
+def create(
+    space: Space,
+    *,
+    description: Description,
+    timezone: str,
+    rules: Rules,
+    opening_hours: OpeningHours,
+    now: datetime,
+) -> Iterator[Event]:
+    """The fact that there is such a space, or nothing if there already is one of this id. Raises `UnknownZone`."""
+    zone(timezone)
+    if not space.revision:
+        yield SpaceCreated(
+            space_id=space.id,
+            description=description,
+            timezone=timezone,
+            rules=rules,
+            opening_hours=opening_hours,
+            at=now,
+        )
+
+
+def change(
+    space: Space,
+    *,
+    description: Description | None = None,
+    rules: Rules | None = None,
+    opening_hours: OpeningHours | None = None,
+    is_active: bool | None = None,
+    now: datetime,
+) -> Iterator[Event]:
+    """One fact for each part that is given and differs; None leaves a part as it is. Raises `NotFound`."""
+    known(space)
+    if description not in (None, space.description):
+        yield SpaceDescribed(space_id=space.id, description=description, at=now)
+    if rules not in (None, space.rules):
+        yield BookingRulesChanged(space_id=space.id, rules=rules, at=now)
+    if opening_hours not in (None, space.opening_hours):
+        yield OpeningHoursChanged(space_id=space.id, opening_hours=opening_hours, at=now)
+    if is_active is True and not space.is_active:
+        yield SpaceActivated(space_id=space.id, at=now)
+    if is_active is False and space.is_active:
+        yield SpaceDeactivated(space_id=space.id, at=now)
+
+
+def known(space: Space) -> None:
+    """Raise `NotFound` unless the space is one."""
+    if not space.revision:
+        raise NotFound("space", space.id)

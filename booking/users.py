@@ -1,0 +1,114 @@
+"""Users as the rules see them: role, state and limit. Names and addresses are no business of theirs."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from booking.events import (
+    AllowanceChanged,
+    Event,
+    RoleChanged,
+    UserActivated,
+    UserDeactivated,
+    UserRegistered,
+)
+from booking.refusals import LastAdmin, NotFound, Refusal, UserInactive, refuse_if
+from booking.roles import Role
+
+
+@dataclass(slots=True)
+class User:
+    """One user's role, state and limit."""
+
+    id: UUID
+    exists: bool = False
+    role: Role = Role.STUDENT
+    is_active: bool = False
+    max_active_bookings: int = 0
+
+    def fold(self, event: Event) -> None:
+        match event:
+            case UserRegistered():
+                self.exists = self.is_active = True
+                self.role, self.max_active_bookings = event.role, event.max_active_bookings
+            case RoleChanged():
+                self.role = event.role
+            case AllowanceChanged():
+                self.max_active_bookings = event.max_active_bookings
+            case UserDeactivated():
+                self.is_active = False
+            case UserActivated():
+                self.is_active = True
+
+    def is_any(self, *roles: Role) -> bool:
+        """Whether the user may act in one of these roles now."""
+        return self.is_active and self.role in roles
+
+    def objections(self) -> Iterator[Refusal]:
+        """Why the user cannot hold a booking."""
+        if not self.is_active:
+            yield UserInactive()
+
+
+@dataclass(slots=True)
+class Admins:
+    """Every active ADMIN: there must never be none once there was one."""
+
+    active: set[UUID] = field(default_factory=set)
+
+    def fold(self, event: Event) -> None:
+        match event:
+            case UserRegistered(role=Role.ADMIN) | UserActivated(role=Role.ADMIN):
+                self.active.add(event.user_id)
+            case RoleChanged(role=Role.ADMIN, is_active=True):
+                self.active.add(event.user_id)
+            case RoleChanged() | UserDeactivated():
+                self.active.discard(event.user_id)
+
+    def objections(self, *, losing: UUID) -> Iterator[Refusal]:
+        """Why `losing` cannot cease to be an active ADMIN."""
+        if self.active == {losing}:
+            yield LastAdmin()
+
+
+def register(user: User, *, role: Role, max_active_bookings: int, now: datetime) -> Iterator[Event]:
+    """The fact that lets somebody act, or nothing if they already may."""
+    if not user.exists:
+        yield UserRegistered(user_id=user.id, role=role, max_active_bookings=max_active_bookings, at=now)
+
+
+def change_role(user: User, admins: Admins, *, role: Role, now: datetime) -> Iterator[Event]:
+    """The fact that gives `user` another role, or nothing. Raises `NotFound`, `Refused`."""
+    known(user)
+    if role is not user.role:
+        refuse_if(admins.objections(losing=user.id))
+        yield RoleChanged(user_id=user.id, role=role, role_before=user.role, is_active=user.is_active, at=now)
+
+
+def change_allowance(user: User, *, max_active_bookings: int, now: datetime) -> Iterator[Event]:
+    """The fact that gives `user` another limit, or nothing; bookings held over it stay. Raises `NotFound`."""
+    known(user)
+    if max_active_bookings != user.max_active_bookings:
+        yield AllowanceChanged(user_id=user.id, max_active_bookings=max_active_bookings, at=now)
+
+
+def deactivate(user: User, admins: Admins, *, now: datetime) -> Iterator[Event]:
+    """The fact that stops `user` from acting, or nothing. Raises `NotFound`, `Refused`."""
+    known(user)
+    if user.is_active:
+        refuse_if(admins.objections(losing=user.id))
+        yield UserDeactivated(user_id=user.id, role=user.role, at=now)
+
+
+def activate(user: User, *, now: datetime) -> Iterator[Event]:
+    """The fact that lets `user` act again, or nothing. Raises `NotFound`."""
+    known(user)
+    if not user.is_active:
+        yield UserActivated(user_id=user.id, role=user.role, at=now)
+
+
+def known(user: User) -> None:
+    """Raise `NotFound` unless the user is one."""
+    if not user.exists:
+        raise NotFound("user", user.id)
