@@ -1,0 +1,1 @@
+"""What runs Daybook: settings, wiring, migrations, the embedded stores, the processes and the `daybook` command."""
