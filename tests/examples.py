@@ -1,0 +1,187 @@
+"""Named values and facts the specs are told with, and Hypothesis strategies for every value and fact of the rules.
+
+The story is set on Monday 5 January 2026, in UTC unless a spec names a zone.
+"""
+
+from collections.abc import Iterable
+from dataclasses import fields
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Protocol, TypeVar, get_args
+from uuid import UUID, uuid5
+
+from hypothesis import strategies as st
+
+from booking.events import BookingCancelled, BookingCreated, Event, SpaceCreated, UserRegistered
+from booking.opening_hours import WEEKDAYS, OpeningHours, Window
+from booking.roles import Role
+from booking.slots import EARLIEST, LATEST, LONGEST, Slot
+from booking.terms import Description, Rules
+from booking.zones import names
+
+MONDAY, TUESDAY = date(2026, 1, 5), date(2026, 1, 6)
+NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
+MONDAY_8AM = datetime(2026, 1, 5, 8, tzinfo=UTC)
+MONDAY_NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+
+ROOM, DESK = UUID(int=0xA1), UUID(int=0xA2)
+ANA, BEN, CLEO = UUID(int=0xB1), UUID(int=0xB2), UUID(int=0xB3)
+"""The users: two who book, and one who runs things."""
+
+MEETING_ROOM = Description(name="Meeting Room", capacity=10, price_per_hour=Decimal("25.00"))
+OFFICE_HOURS = OpeningHours.daily("08:00", "22:00")
+ALWAYS_OPEN = OpeningHours.daily("00:00", "24:00")
+
+
+def at(hour: float, day: date = MONDAY) -> datetime:
+    """The UTC instant so many hours after midnight of `day`."""
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=hour)
+
+
+def hours(start: float, end: float, day: date = MONDAY) -> Slot:
+    """The slot between two hours of a UTC date; hours beyond 24 lie on the dates after it."""
+    return Slot(at(start, day), at(end, day))
+
+
+class Folds(Protocol):
+    def fold(self, event: Event) -> None: ...
+
+
+Folded = TypeVar("Folded", bound=Folds)
+
+
+def given(aggregate: Folded, *history: Event) -> Folded:
+    """The aggregate after `history`, all of which has to bear its tag."""
+    for event in history:
+        aggregate.fold(event)
+    return aggregate
+
+
+def about(history: Iterable[Event], **ids: UUID) -> list[Event]:
+    """The facts of `history` that carry all these ids, such as `space_id=ROOM`."""
+    return [event for event in history if all(getattr(event, name, None) == id for name, id in ids.items())]
+
+
+def space_created(
+    space_id: UUID = ROOM,
+    *,
+    description: Description = MEETING_ROOM,
+    timezone: str = "UTC",
+    opening_hours: OpeningHours = OFFICE_HOURS,
+    at: datetime = NEW_YEAR,
+    **rules: Any,
+) -> SpaceCreated:
+    """There is a space; `rules` are those of `Rules` that are not its defaults."""
+    return SpaceCreated(
+        space_id=space_id,
+        description=description,
+        timezone=timezone,
+        rules=Rules(**rules),
+        opening_hours=opening_hours,
+        at=at,
+    )
+
+
+def registered(
+    user_id: UUID = ANA, *, role: Role = Role.STUDENT, max_active_bookings: int = 5, at: datetime = NEW_YEAR
+) -> UserRegistered:
+    return UserRegistered(user_id=user_id, role=role, max_active_bookings=max_active_bookings, at=at)
+
+
+def created(
+    slot: Slot,
+    *,
+    space_id: UUID = ROOM,
+    user_id: UUID = ANA,
+    booking_id: UUID | None = None,
+    notes: str | None = None,
+    at: datetime = NEW_YEAR,
+) -> BookingCreated:
+    """A slot is held; without a `booking_id` the same space, user and slot are the same booking."""
+    id = booking_id or uuid5(space_id, f"{user_id} {slot.start} {slot.end}")
+    return BookingCreated(booking_id=id, space_id=space_id, user_id=user_id, slot=slot, notes=notes, at=at)
+
+
+def cancelled(
+    booking: BookingCreated, *, by: UUID | None = None, reason: str | None = None, at: datetime = MONDAY_8AM
+) -> BookingCancelled:
+    """The booking was given back, by its user unless `by` somebody else."""
+    return BookingCancelled(
+        booking_id=booking.booking_id,
+        space_id=booking.space_id,
+        user_id=booking.user_id,
+        slot=booking.slot,
+        cancelled_by=by or booking.user_id,
+        reason=reason,
+        at=at,
+    )
+
+
+instants = st.datetimes(
+    min_value=EARLIEST.replace(tzinfo=None), max_value=LATEST.replace(tzinfo=None) - LONGEST, timezones=st.just(UTC)
+)
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=200)
+"""Free text as the door lets it in: no lone surrogates, no NUL."""
+ids = st.uuids()
+roles = st.sampled_from(Role)
+zone_names = st.sampled_from(sorted(names()))
+limits = st.integers(1, 1000)
+
+slots = st.builds(
+    lambda start, duration: Slot(start, start + duration),
+    instants,
+    st.timedeltas(min_value=timedelta(microseconds=1), max_value=LONGEST),
+)
+
+clocks = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59))
+windows = st.builds(Window, clocks, clocks | st.just("24:00"))
+opening_hours = st.builds(OpeningHours, **dict.fromkeys(WEEKDAYS, st.lists(windows, max_size=2).map(tuple)))
+
+
+def minutes(least: int, most: int) -> st.SearchStrategy[timedelta]:
+    return st.integers(least, most).map(lambda n: timedelta(minutes=n))
+
+
+rules = st.builds(
+    lambda durations, **others: Rules(min_duration=min(durations), max_duration=max(durations), **others),
+    st.tuples(*[minutes(1, LONGEST // timedelta(minutes=1))] * 2),
+    min_advance=minutes(0, 365 * 24 * 60),
+    max_advance_days=st.integers(0, 3650),
+    cancellation_deadline=st.integers(0, 365 * 24).map(lambda n: timedelta(hours=n)),
+    concurrent_bookings=st.integers(1, 1000),
+)
+descriptions = st.builds(
+    Description,
+    name=texts,
+    description=texts,
+    capacity=st.integers(1, 100_000),
+    price_per_hour=st.decimals(min_value=0, max_value=1_000_000, places=2),
+)
+
+_fields: dict[str, st.SearchStrategy[Any]] = {
+    "at": instants,
+    "booking_id": ids,
+    "cancelled_by": ids,
+    "description": descriptions,
+    "is_active": st.booleans(),
+    "max_active_bookings": limits,
+    "notes": st.none() | texts,
+    "opening_hours": opening_hours,
+    "reason": st.none() | texts,
+    "role": roles,
+    "role_before": roles,
+    "rules": rules,
+    "slot": slots,
+    "space_id": ids,
+    "timezone": zone_names,
+    "user_id": ids,
+}
+EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)
+
+
+def events_of(*types: type[Event]) -> st.SearchStrategy[Any]:
+    """Facts of these classes, every field of which varies."""
+    return st.one_of(*(st.builds(one, **{field.name: _fields[field.name] for field in fields(one)}) for one in types))
+
+
+events: st.SearchStrategy[Event] = events_of(*EVENT_TYPES)
