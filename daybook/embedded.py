@@ -1,0 +1,340 @@
+"""PostgreSQL and a Redis-protocol server of our own, for a machine that has neither.
+
+Their data is in the data directory, they listen on Unix sockets alone, and they end with us. Only the programs of the
+wheels are used: their Python parts leave servers behind after a kill.
+"""
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+import psutil
+import psycopg
+from redis import Redis as Client
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from daybook import premises
+from daybook.premises import Premises, major
+from daybook.settings import own_directory
+from daybook.supervisor import CannotRun, Process, popen
+
+OLDEST_MAJOR = 17  # the first with the builtin locale C.UTF-8
+
+# `postgres` is the superuser that initdb makes. What `daybook` may do beyond this the migrations grant.
+ROLES = """\
+CREATE ROLE daybook_owner LOGIN;
+CREATE ROLE daybook LOGIN;
+CREATE DATABASE daybook OWNER daybook_owner;
+REVOKE ALL ON DATABASE daybook FROM PUBLIC;
+GRANT CONNECT ON DATABASE daybook TO daybook;
+"""
+
+# Nothing of the caller's: its locale, its zone or its PGOPTIONS would change what the servers do.
+ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
+
+
+class Store(Process):
+    """A server with a directory of its own, in which all its processes work."""
+
+    def __init__(self, name: str, program: Path, premises: Premises, log: Path, *, durable: bool) -> None:
+        super().__init__(name)
+        self.program = program
+        self.premises = premises
+        self.directory = premises.home / name
+        self.log = log
+        self.durable = durable
+        self._log_begins = 0
+
+    def start(self) -> None:
+        """Start it and return when it answers. Main thread only. Raises `CannotRun`."""
+        self.spawn()
+        self.wait_ready()
+
+    def restart(self) -> None:
+        """Stop it and start it again. Main thread only. Raises `CannotRun`."""
+        self.stop()
+        self.start()
+
+    def spawn(self) -> None:
+        self._end_orphans()
+        self._prepare()
+        with self.log.open("ab") as log:
+            self._log_begins = log.tell()
+            self._running = popen(
+                self._command(),
+                dies_by=self.dies_by,
+                account=self.premises.account,
+                environment=ENVIRONMENT,
+                directory=self.directory,
+                output=log.fileno(),
+            )
+
+    def wait_ready(self, patience: float = 60.0) -> None:
+        """Return when it answers; any thread may wait. Raises `CannotRun`."""
+        until = time.monotonic() + patience
+        while not self.answers():
+            if not self.is_running:
+                raise CannotRun(f"{self.name} ended before it was ready: {self._last_words()}")
+            if time.monotonic() > until:
+                raise CannotRun(f"{self.name} was not ready after {patience:.0f} s: {self._last_words()}")
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        super().stop()
+        self._end_orphans()
+
+    def kill(self) -> None:
+        """End it at once, as a crash would."""
+        if self._running is not None:
+            self._running.kill()
+            self._running.wait()
+
+    def processes(self) -> list[psutil.Process]:
+        """Every process at work in our directory, whoever started it: a busy backend can outlive its postmaster."""
+        return [
+            process
+            for process in psutil.process_iter(["cwd", "name"])
+            if process.info["cwd"] == os.fspath(self.directory)
+            and process.info["name"].startswith(("postgres", "valkey", "redis"))  # not somebody's shell
+        ]
+
+    def answers(self) -> bool:
+        raise NotImplementedError
+
+    def _command(self) -> list[str | Path]:
+        raise NotImplementedError
+
+    def _prepare(self) -> None:
+        self.premises.room(self.name)
+
+    def _end_orphans(self) -> None:
+        """What works in our directory now does so without us. Nothing is lost: what was answered was written first."""
+        for how, patience in ((self.dies_by, 6.0), (signal.SIGKILL, 10.0)):
+            for orphan in self.processes():
+                with suppress(psutil.NoSuchProcess):
+                    orphan.send_signal(how)
+            until = time.monotonic() + patience
+            while self.processes() and time.monotonic() < until:
+                time.sleep(0.01)
+
+    def _last_words(self) -> str:
+        with self.log.open("rb") as log:
+            log.seek(self._log_begins)
+            lines = log.read().decode(errors="replace").splitlines()
+        return " / ".join([*(line.strip() for line in lines[-3:]), f"see {self.log}"])
+
+
+class Postgres(Store):
+    """PostgreSQL over its Unix socket."""
+
+    stops_by = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 6.0))  # fast, then immediate shutdown
+    dies_by = signal.SIGQUIT  # unlike a kill it reaches the backends too
+
+    def url(self, role: str) -> str:
+        """Where `role` finds the database; the socket's directory and every setting the caller could bring is named."""
+        return f"postgresql://{role}@/daybook?host={quote(os.fspath(self.premises.sockets), safe='')}&port=5432"
+
+    def answers(self) -> bool:
+        try:
+            psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _command(self) -> list[str | Path]:
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": self.premises.sockets,
+            "unix_socket_permissions": "0700",
+            "port": 5432,
+            "max_connections": 100,
+            "shared_buffers": "128MB",
+            "idle_in_transaction_session_timeout": "30s",
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            # The detail of an error and its statement may hold a person's words.
+            "log_error_verbosity": "terse",
+            "log_min_error_statement": "panic",
+        }
+        if not self.durable:
+            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        command: list[str | Path] = [self.program, "-D", self.directory]
+        for setting, value in settings.items():
+            command += ["-c", f"{setting}={value}"]
+        return command
+
+    def _prepare(self) -> None:
+        if not self.directory.exists():
+            self._make()
+        super()._prepare()
+        ours, theirs = major(self.program), (self.directory / "PG_VERSION").read_text().strip()
+        if str(ours) != theirs:
+            raise CannotRun(
+                f"{self.directory} holds data of PostgreSQL {theirs} and this is PostgreSQL {ours}: "
+                "bring it over with pg_upgrade, or set DAYBOOK_DATA to another directory"
+            )
+
+    def _make(self) -> None:
+        """A cluster with our roles, whole or not at all: made under another name and then renamed."""
+        if major(self.program) < OLDEST_MAJOR:
+            raise CannotRun(f"{self.program} is older than PostgreSQL {OLDEST_MAJOR}")
+        unfinished = self.directory.with_name(f"{self.name}.new")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        new = self.premises.room(unfinished.name)
+        locale = ["--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]
+        sync = [] if self.durable else ["--no-sync"]
+        initdb = self.program.with_name("initdb")
+        self._run([initdb, "-D", new, "-U", "postgres", "--auth=trust", "--no-instructions", *locale, *sync], new)
+        self._run([self.program, "--single", "-D", new, "-c", "exit_on_error=on", "postgres"], new, typed=ROLES)
+        new.rename(self.directory)
+
+    def _run(self, command: list[str | Path], directory: Path, typed: str = "") -> None:
+        running = popen(
+            command,
+            account=self.premises.account,
+            environment=ENVIRONMENT,
+            directory=directory,
+            typed=subprocess.PIPE,
+        )
+        said, _ = running.communicate(typed.encode())
+        with self.log.open("ab") as log:
+            log.write(said)
+        if running.returncode:
+            raise CannotRun(f"{command[0]} failed: {self._last_words()}")
+
+
+class Redis(Store):
+    """A server of the Redis protocol over its Unix socket."""
+
+    @property
+    def socket(self) -> Path:
+        return self.premises.sockets / "redis.sock"
+
+    @property
+    def url(self) -> str:
+        return f"unix://{quote(os.fspath(self.socket))}"
+
+    def answers(self) -> bool:
+        at_once = Retry(NoBackoff(), 0)
+        try:
+            with Client(unix_socket_path=os.fspath(self.socket), socket_timeout=2, retry=at_once) as client:
+                client.ping()
+        except RedisError:
+            return False
+        return True
+
+    def _command(self) -> list[str | Path]:
+        settings: dict[str, str | Path] = {
+            "port": "0",
+            "unixsocket": self.socket,
+            "unixsocketperm": "700",
+            "dir": self.directory,
+            "save": "",
+            "appendonly": "yes" if self.durable else "no",
+            "appendfsync": "everysec",
+            "maxmemory-policy": "noeviction",
+        }
+        command: list[str | Path] = [self.program]
+        for setting, value in settings.items():
+            command += [f"--{setting}", value]
+        return command
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The stores we started and where they are; a store that is not ours is None and its addresses are empty."""
+
+    postgres: Postgres | None
+    redis: Redis | None
+
+    @property
+    def database_url(self) -> str:
+        """For the processes' role."""
+        return self.postgres.url("daybook") if self.postgres else ""
+
+    @property
+    def database_owner_url(self) -> str:
+        """For migrations and the development reset."""
+        return self.postgres.url("daybook_owner") if self.postgres else ""
+
+    @property
+    def redis_url(self) -> str:
+        return self.redis.url if self.redis else ""
+
+
+@contextmanager
+def stores(
+    data: Path,
+    *,
+    durable: bool = True,
+    database: bool = True,
+    views: bool = True,
+    say: Callable[[str], None] = lambda line: None,
+) -> Iterator[Stores]:
+    """Run the stores of `data`, one instance at a time, and stop them in order. Main thread only. Raises `CannotRun`.
+
+    `durable=False` is for data that is thrown away. `database` and `views` say which of the two is wanted.
+    """
+    if not (database or views):
+        yield Stores(None, None)
+        return
+    data = own_directory(data).resolve()
+    with _alone(data), ExitStack() as running:
+        place = premises.settle(data, say)
+        running.callback(shutil.rmtree, place.sockets, ignore_errors=True)
+        postgres = redis = None
+        if database:
+            program = premises.within_reach(premises.postgres(), place.account, say)
+            postgres = Postgres("postgres", program, place, data / "postgres.log", durable=durable)
+            running.callback(postgres.stop)
+        if views:
+            program = premises.within_reach(premises.redis(), place.account, say)
+            redis = Redis("redis", program, place, data / "redis.log", durable=durable)
+            running.callback(redis.stop)
+        for store in (postgres, redis):
+            if store:
+                store.spawn()
+        for store in (postgres, redis):
+            if store:
+                store.wait_ready()
+        yield Stores(postgres, redis)
+
+
+@contextmanager
+def throw_away_stores(*, durable: bool = False) -> Iterator[Stores]:
+    """Fresh stores in a directory of their own; nothing of them is left afterwards. Main thread only."""
+    data = Path(tempfile.mkdtemp(prefix="daybook-data-")).resolve()
+    if os.geteuid() == 0:
+        data.chmod(0o711)
+    try:
+        with stores(data, durable=durable) as fresh:
+            yield fresh
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+        shutil.rmtree(premises.stand_in(data), ignore_errors=True)
+
+
+@contextmanager
+def _alone(data: Path) -> Iterator[None]:
+    """Hold `data` against every other process, until we end whichever way. Raises `CannotRun`."""
+    with (data / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            lock.seek(0)
+            raise CannotRun(f"{data} is in use by another daybook, process {lock.read().strip()}") from error
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
+        yield

@@ -1,0 +1,124 @@
+"""What the environment says, read once into a frozen model, with nothing secret in what it prints.
+
+`DATABASE_URL` and `REDIS_URL` may be empty: `daybook up` then starts the embedded stores and fills them in.
+"""
+
+import os
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+SHORTEST_SECRET = 32  # bytes: as long as the digest of HS256 (RFC 7518 §3.2)
+
+
+class Settings(BaseSettings):
+    """Each field is the environment variable of its name in capitals; `.env.example` shows them all."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", extra="ignore", frozen=True, hide_input_in_errors=True, env_ignore_empty=True
+    )
+
+    app_env: Literal["development", "production", "test"] = "production"
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535)] = 8000
+    database_url: SecretStr = SecretStr("")
+    database_owner_url: SecretStr = SecretStr("")
+    redis_url: SecretStr = SecretStr("")
+    daybook_data: Path = Path(".daybook")
+    daybook_schema: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,39}$")] = "daybook"
+    secret_key: SecretStr = SecretStr("")
+    access_token_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 15
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["auto", "people", "json"] = "auto"  # auto: people's lines on a terminal
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("database_url", "database_owner_url")
+    @classmethod
+    def _a_postgresql_url(cls, value: SecretStr) -> SecretStr:
+        if value and urlsplit(value.get_secret_value()).scheme not in {"postgresql", "postgres"}:
+            raise ValueError("must begin with postgresql://")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _a_redis_url(cls, value: SecretStr) -> SecretStr:
+        if value and urlsplit(value.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("must begin with redis://, rediss:// or unix://")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if value and len(value.get_secret_value().encode()) < SHORTEST_SECRET:
+            raise ValueError(f"must be at least {SHORTEST_SECRET} bytes long")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _the_owner_is_the_user_unless_named(cls, values: dict[str, object]) -> dict[str, object]:
+        return {"database_owner_url": values.get("database_url", ""), **values}
+
+    @model_validator(mode="after")
+    def _production_brings_its_own_secret(self) -> Self:
+        if self.app_env == "production" and not self.secret_key:
+            raise ValueError("SECRET_KEY must be set when APP_ENV is production")
+        return self
+
+    @property
+    def access_token_life(self) -> timedelta:
+        return timedelta(minutes=self.access_token_minutes)
+
+    @property
+    def is_development(self) -> bool:
+        return self.app_env == "development"
+
+
+def read() -> Settings:
+    """The environment's settings; outside production a missing secret is made once and kept with the data."""
+    settings = Settings()
+    if settings.secret_key:
+        return settings
+    return settings.model_copy(update={"secret_key": SecretStr(_kept_secret(settings.daybook_data))})
+
+
+def own_directory(path: Path) -> Path:
+    """Make `path` if it is not there, for us alone; root's can be passed through by the account the stores run as."""
+    if not path.is_dir():
+        path.mkdir(parents=True)
+        path.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    return path
+
+
+def redacted(url: str) -> str:
+    """`url` without its password and its query, which may hold another."""
+    parts = urlsplit(url)
+    at = parts.hostname or ""
+    if parts.username:
+        at = f"{parts.username}@{at}"
+    if parts.port:
+        at = f"{at}:{parts.port}"
+    return f"{parts.scheme}://{at}{parts.path}"
+
+
+def _kept_secret(data: Path) -> str:
+    kept = own_directory(data) / "secret_key"
+    if not kept.exists():
+        fresh = kept.with_name(f"secret_key.{os.getpid()}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(48))
+        try:
+            os.link(fresh, kept)  # unlike a rename it fails when another process was first
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return kept.read_text()

@@ -1,0 +1,25 @@
+"""What every test may ask for: real stores, started when the first one asks and thrown away at the end.
+
+They have nothing to do with `DATABASE_URL` and `REDIS_URL`, so that tests run beside a running Daybook.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from daybook import embedded
+from daybook.embedded import Stores
+
+
+@pytest.fixture(scope="session")
+def stores() -> Iterator[Stores]:
+    """PostgreSQL and Redis for all tests of this run; whoever hurts them asks for `own_stores`."""
+    with embedded.throw_away_stores() as running:
+        yield running
+
+
+@pytest.fixture
+def own_stores() -> Iterator[Stores]:
+    """PostgreSQL and Redis for one test, to be killed, stopped and restarted."""
+    with embedded.throw_away_stores() as running:
+        yield running
