@@ -1,0 +1,102 @@
+"""Slots: half-open stretches in UTC."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+
+import hypothesis
+import pytest
+
+from booking.slots import EARLIEST, LATEST, BadSlot, Slot
+from tests.examples import MONDAY, TUESDAY, at, hours, slots
+
+
+def test_slots_that_share_an_instant_overlap():
+    assert hours(10, 12).overlaps(hours(11, 13))
+    assert hours(11, 13).overlaps(hours(10, 12))
+    assert hours(10, 14).overlaps(hours(11, 12))
+    assert hours(10, 12).overlaps(hours(10, 12))
+
+
+def test_a_slot_that_begins_where_another_ends_does_not_overlap_it():
+    assert not hours(10, 12).overlaps(hours(12, 13))
+    assert not hours(12, 13).overlaps(hours(10, 12))
+
+
+def test_a_slot_is_kept_in_utc_whatever_offset_it_is_given_in():
+    plus_nine = timezone(timedelta(hours=9))
+
+    slot = Slot(datetime(2026, 1, 5, 19, tzinfo=plus_nine), datetime(2026, 1, 5, 21, tzinfo=plus_nine))
+
+    assert slot == hours(10, 12)
+    assert slot.start.tzinfo is UTC
+    assert slot.end.tzinfo is UTC
+
+
+@pytest.mark.parametrize("name", ["start", "end"])
+def test_a_time_without_an_offset_makes_no_slot(name: str):
+    times = {"start": at(10), "end": at(12)}
+    times[name] = times[name].replace(tzinfo=None)
+
+    with pytest.raises(BadSlot, match=f"{name} carries no offset"):
+        Slot(**times)
+
+
+def test_a_slot_lasts_longer_than_nothing():
+    assert Slot(at(10), at(10) + timedelta(microseconds=1)).duration == timedelta(microseconds=1)
+    with pytest.raises(BadSlot, match="not after the start"):
+        hours(10, 10)
+    with pytest.raises(BadSlot, match="not after the start"):
+        hours(10, 9)
+
+
+def test_a_slot_lasts_at_most_31_days():
+    assert hours(0, 31 * 24).duration == timedelta(days=31)
+    with pytest.raises(BadSlot, match="longer than 31 days"):
+        Slot(at(0), at(31 * 24) + timedelta(microseconds=1))
+
+
+def test_a_slot_lies_between_2000_and_2199():
+    hour = timedelta(hours=1)
+
+    assert Slot(EARLIEST, EARLIEST + hour)
+    assert Slot(LATEST - hour, LATEST)
+    with pytest.raises(BadSlot, match="years 2000 to 2199"):
+        Slot(EARLIEST - timedelta(microseconds=1), EARLIEST + hour)
+    with pytest.raises(BadSlot, match="years 2000 to 2199"):
+        Slot(LATEST - hour, LATEST + timedelta(microseconds=1))
+
+
+@pytest.mark.parametrize("text", ["0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00"])
+def test_times_beyond_the_calendar_make_no_slot(text: str):
+    beyond = datetime.fromisoformat(text)
+
+    with pytest.raises(BadSlot, match="outside the calendar"):
+        Slot(beyond, at(12))
+
+
+def test_the_dates_of_a_slot_are_those_it_has_an_instant_on():
+    assert list(hours(10, 12).dates()) == [MONDAY]
+    assert list(hours(22, 26).dates()) == [MONDAY, TUESDAY]
+    assert list(hours(24, 26).dates()) == [TUESDAY]
+
+
+def test_a_slot_that_ends_at_midnight_does_not_touch_the_next_date():
+    slot = hours(22, 24)
+
+    assert list(slot.dates()) == [MONDAY]
+    assert slot.touches(MONDAY)
+    assert not slot.touches(TUESDAY)
+
+
+def test_the_longest_slot_touches_32_dates():
+    dates = list(hours(1, 31 * 24 + 1).dates())
+
+    assert (len(dates), dates[0], dates[-1]) == (32, MONDAY, date(2026, 2, 5))
+
+
+@hypothesis.given(slots)
+def test_a_slot_touches_exactly_its_dates(slot: Slot):
+    dates = list(slot.dates())
+    around = [dates[0] - timedelta(days=1), *dates, dates[-1] + timedelta(days=1)]
+
+    assert [day for day in around if slot.touches(day)] == dates
+    assert all(slot.overlaps(Slot(at(0, day), at(24, day))) for day in dates)

@@ -1,0 +1,158 @@
+"""Users: who may act, as what, and that somebody is left to run things."""
+
+from dataclasses import replace
+
+import pytest
+
+from booking.events import AllowanceChanged, RoleChanged, UserActivated, UserDeactivated, UserRegistered
+from booking.refusals import LastAdmin, NotFound, Refused, UserInactive
+from booking.roles import Role
+from booking.users import Admins, User, activate, change_allowance, change_role, deactivate, register
+from tests.examples import ANA, BEN, MONDAY_8AM, NEW_YEAR, created, given, hours, registered
+
+ADMIN_ANA, ADMIN_BEN = registered(ANA, role=Role.ADMIN), registered(BEN, role=Role.ADMIN)
+DEACTIVATED = UserDeactivated(user_id=ANA, role=Role.STUDENT, at=NEW_YEAR)
+
+
+def test_registering_lets_somebody_act():
+    facts = list(register(User(ANA), role=Role.STUDENT, max_active_bookings=5, now=MONDAY_8AM))
+
+    assert facts == [UserRegistered(user_id=ANA, role=Role.STUDENT, max_active_bookings=5, at=MONDAY_8AM)]
+    user = given(User(ANA), *facts)
+    assert (user.role, user.max_active_bookings, user.is_active) == (Role.STUDENT, 5, True)
+    assert list(user.objections()) == []
+
+
+def test_registering_twice_changes_nothing():
+    user = given(User(ANA), registered())
+
+    assert list(register(user, role=Role.ADMIN, max_active_bookings=100, now=MONDAY_8AM)) == []
+
+
+def test_a_user_acts_in_one_role_while_active():
+    user = given(User(ANA), registered(role=Role.STAFF))
+
+    assert user.is_any(Role.STAFF, Role.ADMIN)
+    assert not user.is_any(Role.STUDENT, Role.ADMIN)
+    assert not given(user, replace(DEACTIVATED, role=Role.STAFF)).is_any(Role.STAFF)
+
+
+def test_a_deactivated_user_holds_no_new_booking():
+    assert list(given(User(ANA), registered(), DEACTIVATED).objections()) == [UserInactive()]
+
+
+def test_bookings_are_no_part_of_a_user():
+    user = given(User(ANA), registered())
+
+    assert given(replace(user), created(hours(10, 12))) == user
+
+
+def test_a_role_is_changed_with_the_one_before():
+    user = given(User(ANA), registered())
+
+    facts = list(change_role(user, Admins(), role=Role.STAFF, now=MONDAY_8AM))
+
+    assert facts == [RoleChanged(user_id=ANA, role=Role.STAFF, role_before=Role.STUDENT, is_active=True, at=MONDAY_8AM)]
+    assert given(user, *facts).role is Role.STAFF
+
+
+def test_a_limit_is_changed():
+    user = given(User(ANA), registered())
+
+    facts = list(change_allowance(user, max_active_bookings=7, now=MONDAY_8AM))
+
+    assert facts == [AllowanceChanged(user_id=ANA, max_active_bookings=7, at=MONDAY_8AM)]
+    assert given(user, *facts).max_active_bookings == 7
+
+
+def test_a_user_is_deactivated_and_activated_again():
+    user = given(User(ANA), registered())
+
+    gone = list(deactivate(user, Admins(), now=MONDAY_8AM))
+    assert gone == [UserDeactivated(user_id=ANA, role=Role.STUDENT, at=MONDAY_8AM)]
+
+    back = list(activate(given(user, *gone), now=MONDAY_8AM))
+    assert back == [UserActivated(user_id=ANA, role=Role.STUDENT, at=MONDAY_8AM)]
+    assert given(user, *back).is_active
+
+
+def test_what_is_so_already_changes_nothing():
+    user, admins = given(User(ANA), registered()), Admins()
+
+    assert list(change_role(user, admins, role=Role.STUDENT, now=MONDAY_8AM)) == []
+    assert list(change_allowance(user, max_active_bookings=5, now=MONDAY_8AM)) == []
+    assert list(activate(user, now=MONDAY_8AM)) == []
+    assert list(deactivate(given(user, DEACTIVATED), admins, now=MONDAY_8AM)) == []
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        lambda user: change_role(user, Admins(), role=Role.STAFF, now=MONDAY_8AM),
+        lambda user: change_allowance(user, max_active_bookings=5, now=MONDAY_8AM),
+        lambda user: deactivate(user, Admins(), now=MONDAY_8AM),
+        lambda user: activate(user, now=MONDAY_8AM),
+    ],
+    ids=["change_role", "change_allowance", "deactivate", "activate"],
+)
+def test_nobody_is_changed_who_is_not_there(decision):
+    with pytest.raises(NotFound, match=f"no user {ANA}"):
+        list(decision(User(ANA)))
+
+
+def test_the_last_active_admin_is_neither_demoted_nor_deactivated():
+    ana, admins = given(User(ANA), ADMIN_ANA), given(Admins(), ADMIN_ANA)
+
+    for losing in (
+        change_role(ana, admins, role=Role.STAFF, now=MONDAY_8AM),
+        deactivate(ana, admins, now=MONDAY_8AM),
+    ):
+        with pytest.raises(Refused) as refused:
+            list(losing)
+        assert refused.value.refusals == (LastAdmin(),)
+
+
+def test_one_of_two_admins_may_go():
+    ana, admins = given(User(ANA), ADMIN_ANA), given(Admins(), ADMIN_ANA, ADMIN_BEN)
+
+    assert len(list(change_role(ana, admins, role=Role.STAFF, now=MONDAY_8AM))) == 1
+    assert len(list(deactivate(ana, admins, now=MONDAY_8AM))) == 1
+
+
+def test_an_inactive_admin_is_no_other_admin():
+    gone = UserDeactivated(user_id=BEN, role=Role.ADMIN, at=NEW_YEAR)
+    ana, admins = given(User(ANA), ADMIN_ANA), given(Admins(), ADMIN_ANA, ADMIN_BEN, gone)
+
+    with pytest.raises(Refused, match="last-admin"):
+        list(deactivate(ana, admins, now=MONDAY_8AM))
+
+
+def test_an_inactive_admin_may_be_demoted_while_another_acts():
+    gone = UserDeactivated(user_id=BEN, role=Role.ADMIN, at=NEW_YEAR)
+    ben, admins = given(User(BEN), ADMIN_BEN, gone), given(Admins(), ADMIN_ANA, ADMIN_BEN, gone)
+
+    facts = list(change_role(ben, admins, role=Role.STUDENT, now=MONDAY_8AM))
+
+    assert facts == [
+        RoleChanged(user_id=BEN, role=Role.STUDENT, role_before=Role.ADMIN, is_active=False, at=MONDAY_8AM)
+    ]
+
+
+def test_a_user_other_than_the_last_admin_may_always_go():
+    ben, admins = given(User(BEN), registered(BEN)), given(Admins(), ADMIN_ANA)
+
+    assert len(list(deactivate(ben, admins, now=MONDAY_8AM))) == 1
+
+
+def test_admins_are_those_active_in_the_role_now():
+    def role(to: Role, before: Role, is_active: bool = True) -> RoleChanged:
+        return RoleChanged(user_id=BEN, role=to, role_before=before, is_active=is_active, at=NEW_YEAR)
+
+    admins = given(Admins(), ADMIN_ANA, registered(BEN), created(hours(10, 12)))
+    assert admins.active == {ANA}
+    assert given(admins, role(Role.ADMIN, Role.STUDENT)).active == {ANA, BEN}
+    assert given(admins, role(Role.STAFF, Role.ADMIN)).active == {ANA}
+    assert given(admins, role(Role.ADMIN, Role.STAFF, is_active=False)).active == {ANA}
+    assert given(admins, UserActivated(user_id=BEN, role=Role.ADMIN, at=NEW_YEAR)).active == {ANA, BEN}
+    assert given(admins, UserDeactivated(user_id=BEN, role=Role.ADMIN, at=NEW_YEAR)).active == {ANA}
+    assert given(admins, UserActivated(user_id=BEN, role=Role.STUDENT, at=NEW_YEAR)).active == {ANA}
