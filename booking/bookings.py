@@ -117,7 +117,7 @@ def create(
 
 
 def cancel(
-    booking: Booking, space: Space, *, by: UUID, at_any_time: bool, reason: str | None, now: datetime
+    booking: Booking, space: Space, *, by: UUID | None, at_any_time: bool, reason: str | None, now: datetime
 ) -> Iterator[Event]:
     """The fact that gives the slot back; `at_any_time` lifts the deadline. Raises `NotFound`, `Refused`."""
     known(booking)

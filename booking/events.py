@@ -29,14 +29,14 @@ class BookingCreated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingCancelled:
-    """A person gave the slot back."""
+    """Somebody gave the slot back; `cancelled_by` is None where the system did in an administrator's name."""
 
     booking_id: UUID
     space_id: UUID
     user_id: UUID
     slot: Slot
     at: datetime
-    cancelled_by: UUID
+    cancelled_by: UUID | None
     reason: str | None = None
 
 

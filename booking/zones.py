@@ -1,6 +1,6 @@
 """IANA time zones from the pinned `tzdata` package: the machine's own database can be a year behind."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
 from importlib import metadata, resources
 from zoneinfo import ZoneInfo
@@ -41,7 +41,7 @@ def last_instant(wall: datetime, tz: ZoneInfo) -> datetime:
 
 def day_start(day: date, tz: ZoneInfo) -> datetime:
     """The first instant of a local date, in UTC; for a date that a zone skipped, the start of the next."""
-    return first_instant(datetime(day.year, day.month, day.day), tz)
+    return first_instant(datetime.combine(day, time.min), tz)
 
 
 def _readings(wall: datetime, tz: ZoneInfo) -> tuple[datetime, datetime]:

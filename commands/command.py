@@ -1,0 +1,130 @@
+"""What a command is: a slice of the journal that names its boundary, is given its aggregates and records facts."""
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Generic, TypeVar
+from uuid import UUID
+
+from eventsourcing.dcb.domain import Decision, Selector, Slice, Tagged
+
+from booking.events import Event
+from booking.refusals import NotAllowed
+from booking.roles import Role
+from booking.users import User
+from journal import folding, tags
+from journal.folding import Aggregate, Named
+from journal.journal import Along
+
+A = TypeVar("A", bound=Aggregate)
+S = TypeVar("S", bound=Aggregate)
+
+
+@dataclass(frozen=True, slots=True)
+class Author:
+    """Who asks for a command: a user, or a part of the system by its name."""
+
+    user_id: UUID | None
+    name: str
+
+    @classmethod
+    def person(cls, user_id: UUID) -> "Author":
+        return cls(user_id, f"user:{user_id}")
+
+    @classmethod
+    def system(cls, name: str) -> "Author":
+        return cls(None, f"system:{name}")
+
+
+class Fact(Decision):
+    """One of our events as `eventsourcing` hands it around: folding it is the aggregates' business."""
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+
+    def mutate(self, obj: Any) -> Any:
+        obj.fold(self.event)
+        return obj
+
+
+class Command(Slice[Fact], Generic[S]):
+    """A request to record facts about its `subject`. Subclasses say what they read and write, and decide.
+
+    `name` may use what it read in the round before: a booking's dates are known only once the booking is. `execute`
+    runs without a break on aggregates that are all fresh at `now`; it raises `Refused`, `NotFound` or `NotAllowed`, or
+    records.
+    """
+
+    do_projection: ClassVar[bool]
+    by: Author
+    now: datetime
+
+    def name(self) -> None:
+        """Name every aggregate the decision reads or writes, with `reads` and `writes`."""
+        raise NotImplementedError
+
+    def subject(self) -> Named[S]:
+        """What the command is about: its state right after the command is the command's answer."""
+        raise NotImplementedError
+
+    def along(self) -> Along | None:
+        """A change of a plain table that stands or falls with the facts."""
+        return None
+
+    def prepare(self, aggregates: Mapping[str, Aggregate]) -> None:
+        """Name the boundary anew over `aggregates`, those missing being as before any fact."""
+        self._given = aggregates
+        self.named: dict[str, Named[Any]] = {}
+        self.aggregates: dict[str, Aggregate] = {}
+        self.written: set[str] = set()
+        if self.by.user_id is not None:
+            self.author = self.reads(folding.user(self.by.user_id))
+        self.name()
+
+    def reads(self, one: Named[A]) -> A:
+        """An aggregate the decision depends on."""
+        self.named[one.tag] = one
+        aggregate = self.aggregates.get(one.tag) or self._given.get(one.tag) or one.unfolded()
+        self.aggregates[one.tag] = aggregate
+        return aggregate  # type: ignore[return-value]
+
+    def writes(self, one: Named[A]) -> A:
+        """An aggregate the decision depends on and that its facts change: commands of one process take turns by it."""
+        self.written.add(one.tag)
+        return self.reads(one)
+
+    def consistency_boundary(self) -> Sequence[Selector]:
+        return [Selector(tags=[tag]) for tag in self.named]
+
+    def fold(self, event: Event) -> None:
+        """Hand a recorded fact to the aggregates whose tag it bears."""
+        for tag in tags.of(event):
+            if aggregate := self.aggregates.get(tag):
+                aggregate.fold(event)
+
+    def record(self, facts: Iterable[Event]) -> None:
+        """Add facts to be entered. They are folded into nothing yet: somebody else may turn out to have been first."""
+        self.new_decisions += [Tagged(tags.of(fact), Fact(fact)) for fact in facts]
+
+    def facts(self) -> list[Event]:
+        return [tagged.decision.event for tagged in self.new_decisions]
+
+    def outcome(self) -> S:
+        """The subject as the recorded facts leave it, apart from the aggregates that others look at."""
+        one = self.subject()
+        subject: Any = copy.copy(self.aggregates[one.tag]) if one.tag in self.aggregates else one.unfolded()
+        for fact in self.facts():
+            subject.fold(fact)
+        return subject  # type: ignore[no-any-return]
+
+    def must_be(self, *roles: Role) -> None:
+        """Raise `NotAllowed` unless the author has one of `roles` now; the system itself may do anything."""
+        if self.by.user_id is not None and not self.author.is_any(*roles):
+            raise NotAllowed
+
+    @property
+    def author_is_staff(self) -> bool:
+        return self.by.user_id is None or self.author.is_any(Role.STAFF, Role.ADMIN)
+
+    author: User

@@ -1,0 +1,154 @@
+"""Carrying out a command: read its boundary, decide, append under the condition, and again if somebody was first."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from uuid import UUID, uuid5
+
+from commands.command import Author, Command
+from journal import sealing
+from journal.connection import Unavailable
+from journal.folding import Aggregate, Aggregates, Fresh
+from journal.journal import Entry, Journal, Known
+
+S = TypeVar("S", bound=Aggregate)
+
+WITHIN = 4.5  # seconds; every request ends within 5
+ATTEMPTS = 12
+_KEYS = UUID("5a3a2a0c-4a86-5b0c-9d3f-6c5f0a3b7e11")  # the name space of ids made from an Idempotency-Key
+
+
+class KeyReused(Exception):
+    """The Idempotency-Key belongs to another request of the same author."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """Which request a command comes from. `retryable` says its id may be known; then `digested` must be the same."""
+
+    command_id: UUID
+    correlation_id: str
+    causation_id: UUID | None = None
+    retryable: bool = False
+    digested: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[S]):
+    """A command was carried out, now or when it was asked for the first time.
+
+    `subject` is as the command left it; `position` its last fact's, or the journal's head where nothing had to change.
+    """
+
+    subject: S
+    position: int
+    changed: bool
+
+
+def command_id(author: Author, key: str) -> UUID:
+    """The id of the command that `author` sends under an Idempotency-Key."""
+    return uuid5(_KEYS, f"{author.name}\x1f{key}")
+
+
+class Deciding:
+    """Carries out commands over one journal. Those of one process that write the same tag take turns."""
+
+    def __init__(self, journal: Journal, aggregates: Aggregates) -> None:
+        self._journal = journal
+        self.aggregates = aggregates
+        self._turns: dict[str, tuple[asyncio.Lock, list[None]]] = {}
+
+    async def do(self, command: Command[S], *, by: Author, request: Request) -> Done[S]:
+        """Carry out `command` for its author, once per command id.
+
+        Raises `Refused`, `NotFound`, `NotAllowed`; `KeyReused`; `Unavailable` when the store is away, hangs, or others
+        were first too often, within `WITHIN` seconds.
+        """
+        try:
+            async with asyncio.timeout(WITHIN):
+                return await self._do(command, by, request)
+        except TimeoutError:
+            raise Unavailable("the journal did not answer in time", unknown=True) from None
+
+    async def _do(self, command: Command[S], by: Author, request: Request) -> Done[S]:
+        command.by = by
+        command.prepare({})
+        for attempt in range(ATTEMPTS):
+            done = await self._attempt(command, request, may_be_known=request.retryable or attempt > 0)
+            if done is not None:
+                return done
+            if command.new_decisions:  # somebody was first; otherwise the boundary only has more names now
+                await asyncio.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))
+        raise Unavailable("others kept writing to the same boundary first")
+
+    async def _attempt(self, command: Command[S], request: Request, *, may_be_known: bool) -> Done[S] | None:
+        """What came of it, or None when it has to be tried again."""
+        named = command.named
+        async with self._turn_of(command.written):
+            ids = (request.command_id,) if may_be_known else ()
+            fresh = await self.aggregates.fresh(named.values(), ids)
+            if known := fresh.known.get(request.command_id):
+                return await self._done_before(command, request, known)
+            command.new_decisions.clear()
+            command.now = fresh.now
+            command.prepare({tag: kept.aggregate for tag, kept in fresh.kept.items()})
+            if not command.named.keys() <= fresh.kept.keys():
+                return None
+            return await self._decide(command, request, fresh)
+
+    async def _decide(self, command: Command[S], request: Request, fresh: Fresh) -> Done[S] | None:
+        command.execute()
+        facts, subject, after = command.facts(), command.outcome(), fresh.after
+        if not facts:
+            return Done(subject, after, changed=False)
+        first = await self._journal.append(
+            Entry(
+                command_id=request.command_id,
+                journal_id=fresh.journal_id,
+                after=after,
+                tags=list(fresh.kept),
+                events=facts,
+                actor=command.by.name,
+                correlation_id=request.correlation_id,
+                causation_id=request.causation_id,
+                request_digest=await self._digest(command.by, request),
+                along=command.along(),
+            )
+        )
+        return Done(subject, first + len(facts) - 1, changed=True) if first > 0 else None
+
+    async def _done_before(self, command: Command[S], request: Request, known: Known) -> Done[S]:
+        if known.request_digest != await self._digest(command.by, request):
+            raise KeyReused
+        position = known.facts[-1].position
+        return Done(await self.aggregates.as_of(command.subject(), position), position, changed=True)
+
+    async def _digest(self, by: Author, request: Request) -> bytes | None:
+        """The request's fingerprint under its author's own key; None where there is nothing to compare or no key."""
+        if request.digested is None or by.user_id is None:
+            return None
+        key = (await self._journal.keys.of((by.user_id,))).get(by.user_id)
+        return sealing.digest(request.digested, key) if key else None
+
+    @asynccontextmanager
+    async def _turn_of(self, written: Iterable[str]) -> AsyncIterator[None]:
+        """Hold the turn of every tag, taken in one order so that nobody waits in a circle."""
+        async with AsyncExitStack() as held:
+            for tag in sorted(written):
+                await held.enter_async_context(self._turn(tag))
+            yield
+
+    @asynccontextmanager
+    async def _turn(self, tag: str) -> AsyncIterator[None]:
+        lock, holders = self._turns.setdefault(tag, (asyncio.Lock(), []))
+        holders.append(None)
+        try:
+            async with lock:
+                yield
+        finally:
+            holders.pop()
+            if not holders:
+                del self._turns[tag]

@@ -1,0 +1,94 @@
+"""Commands about spaces."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from booking import spaces
+from booking.bookings import Booking, Status
+from booking.opening_hours import OpeningHours
+from booking.roles import Role
+from booking.spaces import Space
+from booking.terms import Description, Rules
+from commands.command import Command
+from journal import tags
+from journal.folding import Named, space
+from journal.journal import Journal
+
+
+@dataclass(eq=False, kw_only=True)
+class CreateSpace(Command[Space]):
+    """Offer a space. One of this id that exists already stays as it is. Raises `NotAllowed`, `UnknownZone`."""
+
+    space_id: UUID
+    description: Description
+    timezone: str = "UTC"
+    rules: Rules = field(default_factory=Rules)
+    opening_hours: OpeningHours
+
+    def name(self) -> None:
+        self.space = self.writes(self.subject())
+
+    def subject(self) -> Named[Space]:
+        return space(self.space_id)
+
+    def execute(self) -> None:
+        self.must_be(Role.STAFF, Role.ADMIN)
+        self.record(
+            spaces.create(
+                self.space,
+                description=self.description,
+                timezone=self.timezone,
+                rules=self.rules,
+                opening_hours=self.opening_hours,
+                now=self.now,
+            )
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class ChangeSpace(Command[Space]):
+    """Describe a space anew, change its rules or hours, deactivate or activate it; what is not given stays.
+
+    `description` and `rules` hold the fields to change by name. Raises `NotAllowed`, `NotFound`, `BadRules`.
+    """
+
+    space_id: UUID
+    description: Mapping[str, Any] = field(default_factory=dict)
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    opening_hours: OpeningHours | None = None
+    is_active: bool | None = None
+
+    def name(self) -> None:
+        self.space = self.writes(self.subject())
+
+    def subject(self) -> Named[Space]:
+        return space(self.space_id)
+
+    def execute(self) -> None:
+        self.must_be(Role.STAFF, Role.ADMIN)
+        self.record(
+            spaces.change(
+                self.space,
+                description=replace(self.space.description, **self.description),
+                rules=replace(self.space.rules, **self.rules),
+                opening_hours=self.opening_hours,
+                is_active=self.is_active,
+                now=self.now,
+            )
+        )
+
+
+async def held_bookings(journal: Journal, space_id: UUID, *, now: datetime) -> list[Booking]:
+    """The bookings of a space held and not ended at `now`, by start; folded from its calendars of today and later."""
+    today, beyond = tags.calendar(space_id, now.date()), tags.calendar_end(space_id)
+    held: dict[UUID, Booking] = {}
+    for fact in await journal.of_tags_between(today, beyond):
+        booking_id: UUID = fact.event.booking_id  # type: ignore[union-attr]  # only booking facts bear a calendar
+        held.setdefault(booking_id, Booking(booking_id)).fold(fact.event)
+    return sorted(
+        (booking for booking in held.values() if booking.status(now) is Status.CONFIRMED),
+        key=lambda booking: (booking.slot, booking.id),
+    )

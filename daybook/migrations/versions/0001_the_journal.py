@@ -1,0 +1,125 @@
+"""The journal, its append function, the people's keys and their accounts.
+
+Revision ID: 0001
+"""
+
+from alembic import context, op
+
+revision = "0001"
+down_revision = None
+
+JOURNAL = """
+create table journal_head (
+  single boolean primary key default true check (single),
+  journal_id uuid not null, position bigint not null, hash bytea not null, recorded_at timestamptz not null
+) with (fillfactor = 10);
+
+create table events (
+  position bigint primary key,
+  type text not null, version int not null, payload text not null, tags text[] not null,
+  recorded_at timestamptz not null, actor text not null, correlation_id text not null, causation_id uuid,
+  command_id uuid not null, command_seq smallint not null, request_digest bytea,
+  hash_format smallint not null, hash bytea not null
+);
+create unique index events_of_command on events (command_id, command_seq);
+
+create table event_tags (tag text, position bigint, primary key (tag, position));
+
+create table sealing_keys (user_id uuid primary key, key bytea not null);
+
+-- One place to ask what time it is.
+create function journal_now() returns timestamptz language sql as 'select clock_timestamp()';
+
+-- The first hash holds the journal's id, so no two journals share a chain.
+create procedure journal_begin() language sql as $$
+  insert into journal_head
+  select true, id, 0, sha256(convert_to('daybook ' || id, 'UTF8')), 'epoch' from gen_random_uuid() id
+$$;
+call journal_begin();
+"""
+
+# Per command of the batch the answer is > 0: its first fact's position; 0: somebody wrote under its condition since it
+# read; < 0: its id is recorded already, minus the position of its first fact. Earlier commands of a batch are visible
+# to later ones. `tags` is the usual condition, any of these; `items` the library's wider one, each any of the types and
+# all of the tags. A command that names a journal is for no other one, nor for a head this journal has not reached.
+APPEND = """
+create function journal_append(batch json) returns bigint[]
+language plpgsql security definer set search_path = "{schema}", pg_temp as $fn$
+declare
+  id uuid; head bigint; first bigint; previous bytea; at timestamptz; at_us bigint; original bigint; seq int;
+  outcomes bigint[] := '{{}}'; c record; e record;
+begin
+  select journal_id, position, hash, recorded_at into id, head, previous, at from journal_head for update;
+  first := head;
+  at := greatest(journal_now(), at);
+  at_us := extract(epoch from at) * 1000000;
+  for c in select * from json_to_recordset(batch) as (
+    id uuid, journal uuid, after bigint, tags text[], items json, actor text, correlation_id text, causation_id uuid,
+    digest text, events json)
+  loop
+    select position into original from events where command_id = c.id and command_seq = 0;
+    if found then
+      outcomes := outcomes || -original;
+      continue;
+    end if;
+    if (c.journal is not null and (c.journal <> id or c.after > head))
+       or (c.after < head and exists (select from event_tags t where t.tag = any(c.tags) and t.position > c.after))
+       or (c.items is not null and exists (
+         select from events f, json_to_recordset(c.items) as i (types text[], tags text[])
+         where f.position > c.after and (i.types = '{{}}' or f.type = any(i.types)) and f.tags @> i.tags))
+    then
+      outcomes := outcomes || 0::bigint;
+      continue;
+    end if;
+    outcomes := outcomes || head + 1;
+    seq := 0;
+    for e in select * from json_to_recordset(c.events) as (type text, version int, tags text[], payload text) loop
+      head := head + 1;
+      previous := sha256(previous || convert_to(
+        format('1 %s %s %s %s %s %s %s %s', head, e.version, at_us, c.id, seq, coalesce(c.causation_id::text, '-'),
+               coalesce(c.digest, '-'), cardinality(e.tags))
+        || (select string_agg(' ' || octet_length(x) || ':' || x, '' order by n)
+            from unnest(array[e.type, c.actor, c.correlation_id] || e.tags || e.payload) with ordinality as u (x, n)),
+        'UTF8'));
+      insert into events values (
+        head, e.type, e.version, e.payload, e.tags, at, c.actor, c.correlation_id, c.causation_id, c.id, seq,
+        decode(c.digest, 'hex'), 1, previous);
+      insert into event_tags select unnest(e.tags), head;
+      seq := seq + 1;
+    end loop;
+  end loop;
+  if head > first then
+    update journal_head set position = head, hash = previous, recorded_at = at;
+    perform pg_notify('journal_{schema}', head::text);
+  end if;
+  return outcomes;
+end $fn$;
+"""
+
+ACCOUNTS = """
+create table accounts (
+  user_id uuid primary key, email text not null unique, full_name text not null, password_hash text not null,
+  created_at timestamptz not null default now()
+);
+"""
+
+# The processes may read the journal and call the append function; they can change no fact.
+RIGHTS = """
+revoke all on schema "{schema}" from public;
+revoke all on function journal_append(json) from public;
+revoke all on procedure journal_begin() from public;
+grant usage on schema "{schema}" to {role};
+grant select on journal_head, events, event_tags to {role};
+grant execute on function journal_append(json), journal_now() to {role};
+grant select, insert, delete on sealing_keys to {role};
+grant select, insert, update, delete on accounts to {role};
+"""
+
+
+def upgrade() -> None:
+    """Make the journal of one schema, and let the processes' role use it."""
+    names = context.config.attributes["names"]
+    # The driver itself: several statements at once, and no placeholders to be found in PL/pgSQL.
+    connection = op.get_bind().connection.driver_connection
+    for script in (JOURNAL, APPEND.format(**names), ACCOUNTS, RIGHTS.format(**names)):
+        connection.execute(script)

@@ -1,0 +1,124 @@
+"""One PostgreSQL connection that comes back by itself, is used by one statement at a time and never waits for long."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import TupleRow
+
+CONNECT_WITHIN = 2.0  # seconds
+ANSWER_WITHIN = 4.0  # seconds; every request ends within 5
+
+# A young table has no statistics, and the plans guessed without them cost the journal's statements two to five times.
+_PLANS = (
+    "plan_cache_mode=force_generic_plan",
+    "enable_seqscan=off",
+    "enable_hashjoin=off",
+    "enable_mergejoin=off",
+    "enable_bitmapscan=off",
+    "enable_material=off",
+    "jit=off",
+)
+
+
+class Unavailable(Exception):
+    """The store did not answer. `unknown` says that what was sent may have taken effect all the same."""
+
+    def __init__(self, reason: str, *, unknown: bool = False) -> None:
+        self.unknown = unknown
+        super().__init__(reason)
+
+
+class SessionNotKept(Exception):
+    """Something between us and PostgreSQL drops session state, as a transaction pooler does."""
+
+
+def conninfo(url: str, schema: str, *, name: str, plans: bool = True) -> str:
+    """The connection string of a session whose unqualified names are those of `schema`."""
+    options = [f"search_path={schema}", f"statement_timeout={int(ANSWER_WITHIN * 1000)}", "timezone=UTC"]
+    if plans:
+        options += _PLANS
+    return make_conninfo(
+        url,
+        options=" ".join(f"-c {option}" for option in options),
+        application_name=f"daybook {name}",
+        connect_timeout=int(CONNECT_WITHIN),
+        tcp_user_timeout=int(ANSWER_WITHIN * 1000),
+        keepalives_idle=10,
+        keepalives_interval=2,
+        keepalives_count=2,
+    )
+
+
+class Line:
+    """A connection for short autocommit statements, one at a time, made anew when it was lost.
+
+    `times_connected` tells users of a cache that the session they filled it from is gone.
+    """
+
+    def __init__(self, url: str, schema: str, *, name: str) -> None:
+        self.schema = schema
+        self._conninfo = conninfo(url, schema, name=name)
+        self._connection: psycopg.AsyncConnection[TupleRow] | None = None
+        self._turn = asyncio.Lock()
+        self.times_connected = 0
+
+    async def execute(
+        self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = (), *, within: float = ANSWER_WITHIN
+    ) -> list[TupleRow]:
+        """The rows of one statement. Raises `Unavailable`, or the `psycopg.Error` that PostgreSQL answered."""
+        async with self._turn:
+            connection = await self._connected()
+            # A hung server answers no cancel request either: hanging up is the only bound that always holds.
+            timer = asyncio.get_running_loop().call_later(within, _hang_up, connection)
+            try:
+                cursor = await connection.execute(statement, parameters, prepare=True, binary=True)
+                return await cursor.fetchall() if cursor.description else []
+            except psycopg.OperationalError as error:
+                if connection.broken or connection.closed:
+                    self._connection = None
+                    raise Unavailable(f"PostgreSQL was lost: {_line(error)}", unknown=True) from error
+                raise Unavailable(f"PostgreSQL did not carry it out: {_line(error)}") from error
+            finally:
+                timer.cancel()
+
+    async def _connected(self) -> psycopg.AsyncConnection[TupleRow]:
+        if self._connection is None or self._connection.closed:
+            try:
+                async with asyncio.timeout(CONNECT_WITHIN):
+                    connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+                    cursor = await connection.execute("show search_path")
+                    (path,) = await cursor.fetchone() or (None,)
+            except TimeoutError:
+                raise Unavailable("PostgreSQL does not answer") from None
+            except psycopg.OperationalError as error:
+                raise Unavailable(f"PostgreSQL cannot be reached: {_line(error)}") from error
+            if path != self.schema:
+                raise SessionNotKept(f"the search path is {path!r}: connect to PostgreSQL itself, or in session mode")
+            connection.prepare_threshold = 0
+            self._connection = connection
+            self.times_connected += 1
+        return self._connection
+
+    async def close(self) -> None:
+        async with self._turn:
+            if self._connection is not None:
+                with suppress(psycopg.Error):
+                    await self._connection.close()
+                self._connection = None
+
+
+def _hang_up(connection: psycopg.AsyncConnection[TupleRow]) -> None:
+    """End the connection's socket under it: whoever waits for the server is told at once that it is gone."""
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as end:
+        end.shutdown(socket.SHUT_RDWR)
+
+
+def _line(error: Exception) -> str:
+    """The first line of an error: the rest may quote what was sent."""
+    return str(error).partition("\n")[0]

@@ -1,0 +1,343 @@
+"""Append under a condition, read by tag, follow by page: the journal over a connection each to write and to read."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+import psycopg
+import psycopg.sql
+
+from booking.events import Event
+from journal import codec, tags
+from journal.chain import COLUMNS, Row
+from journal.connection import CONNECT_WITHIN, Line, Unavailable, conninfo
+from journal.sealing import Keys
+from journal.writer import Asked, Grouping
+
+PER_TAG = 500
+"""Facts read of one tag at a time, so that nobody waits long beside a reader of a long history."""
+
+SETTLE_WITHIN = 4.0
+"""Seconds after which a batch that PostgreSQL neither took nor refused is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Along:
+    """A change of a plain table that stands or falls with a command's facts.
+
+    `statement` calls `journal_append(%(batch)s::json)` and returns its outcomes: both happen, or neither.
+    """
+
+    statement: str
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What one command asks to record: `events`, unless a fact bearing one of `tags` came after position `after`."""
+
+    command_id: UUID
+    journal_id: UUID
+    after: int
+    tags: Sequence[str]
+    events: Sequence[Event]
+    actor: str
+    correlation_id: str
+    causation_id: UUID | None = None
+    request_digest: bytes | None = None
+    along: Along | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A fact with its place in the journal; `hash` is the chain's there."""
+
+    position: int
+    event: Event
+    hash: bytes
+    recorded_at: datetime
+
+
+@dataclass(slots=True)
+class Known:
+    """A command that was carried out before: its facts in order, and the digest of the request it came with."""
+
+    facts: list[Recorded] = field(default_factory=list)
+    request_digest: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One snapshot: the facts of the wanted tags above the wanted positions, and the commands known by the wanted ids.
+
+    `now` is the database's clock, never behind what is recorded. A tag with `PER_TAG` facts may have more.
+    """
+
+    journal_id: UUID
+    head: int
+    now: datetime
+    facts: Mapping[str, Sequence[tuple[int, Event]]]
+    known: Mapping[UUID, Known]
+
+
+_READ = f"""
+select h.journal_id, h.position, greatest(journal_now(), h.recorded_at),
+       x.tag, x.command_id, x.position, x.type, x.version, x.payload, x.request_digest, x.recorded_at, x.hash
+from journal_head h left join (
+  select w.key as tag, null::uuid as command_id, e.position, e.type, e.version, e.payload,
+         null::bytea as request_digest, null::timestamptz as recorded_at, null::bytea as hash
+  from json_each_text(%s::json) w
+  cross join lateral (
+    select t.position from event_tags t where t.tag = w.key and t.position > w.value::bigint
+    order by t.position limit {PER_TAG}) t
+  cross join lateral (
+    select e.position, e.type, e.version, e.payload from events e where e.position = t.position offset 0) e
+  union all
+  select null, e.command_id, e.position, e.type, e.version, e.payload, e.request_digest, e.recorded_at, e.hash
+  from events e where e.command_id = any(%s::uuid[])
+) x on true order by x.position
+"""
+_APPEND = "select journal_append(%s::json)"
+_PAGE = """
+select position, type, version, payload, hash, recorded_at from events where position > %s order by position limit %s
+"""
+_OF_TAG = """
+select e.position, e.type, e.version, e.payload, e.hash, e.recorded_at
+from (select position from event_tags where tag = %s and position > %s and position <= %s order by position limit %s) t
+cross join lateral (select * from events e where e.position = t.position offset 0) e order by e.position
+"""
+_OF_TAGS_BETWEEN = """
+select e.position, e.type, e.version, e.payload, e.hash, e.recorded_at
+from (select distinct position from event_tags where tag >= %s and tag < %s) t
+cross join lateral (select * from events e where e.position = t.position offset 0) e order by e.position
+"""
+_ROWS = f"select {COLUMNS} from events where position > %s order by position limit %s"
+_HEAD = "select journal_id, position, hash from journal_head"
+
+
+class Journal:
+    """One journal: a schema of a PostgreSQL database. All callers in a process share its two connections."""
+
+    def __init__(self, url: str, schema: str, *, name: str = "journal") -> None:
+        self.schema = schema
+        self._url = url
+        self._name = name
+        self._writing = Line(url, schema, name=f"{name} append")
+        self._reading = Line(url, schema, name=f"{name} read")
+        self.keys = Keys(self._reading)
+        self._appends: Grouping[_Prepared, int] = Grouping(self._append_group, at_most=64)
+        self._reads: Grouping[_Wanted, Reading] = Grouping(self._read_group, at_most=100)
+
+    async def append(self, entry: Entry) -> int:
+        """Enter the facts of one command, in one call with whoever else is waiting.
+
+        The answer is the first fact's position; 0 if somebody wrote under the condition meanwhile; or, below 0, minus
+        the first position at which this command id is already recorded. Raises `Unavailable`, and whatever PostgreSQL
+        says of the entry itself, with nothing of it recorded.
+        """
+        people = {person for event in entry.events if (person := codec.sealed_for(event))}
+        keys = await self.keys.of(people) if people else {}
+        command = {
+            "id": entry.command_id,
+            "journal": entry.journal_id,
+            "after": entry.after,
+            "tags": entry.tags,
+            "actor": entry.actor,
+            "correlation_id": entry.correlation_id,
+            "causation_id": entry.causation_id,
+            "digest": entry.request_digest.hex() if entry.request_digest else None,
+            "events": [_stored(event, keys) for event in entry.events],
+        }
+        return await self._appends.ask(_Prepared(command, entry.along))
+
+    async def read(self, wanted: Mapping[str, int], command_ids: Iterable[UUID] = ()) -> Reading:
+        """A snapshot holding, for each wanted tag, its facts above a position; shared with whoever else is waiting.
+
+        Somebody else's wish for the same tag may make it begin at a lower position. Raises `Unavailable`.
+        """
+        return await self._reads.ask((wanted, command_ids))
+
+    async def page(self, after: int, limit: int) -> list[Recorded]:
+        """The facts above position `after` in order, at most `limit`. Raises `Unavailable`."""
+        return await self._recorded(await self._reading.execute(_PAGE, (after, limit)))
+
+    async def of_tag(self, tag: str, *, after: int = 0, to: int = 2**62, limit: int = PER_TAG) -> list[Recorded]:
+        """The facts bearing `tag` in `(after, to]` in order, at most `limit`. Raises `Unavailable`."""
+        return await self._recorded(await self._reading.execute(_OF_TAG, (tag, after, to, limit)))
+
+    async def of_tags_between(self, first: str, beyond: str) -> list[Recorded]:
+        """The facts bearing any tag in `[first, beyond)` by code point, in order. Raises `Unavailable`."""
+        return await self._recorded(await self._reading.execute(_OF_TAGS_BETWEEN, (first, beyond)))
+
+    async def rows(self, after: int, limit: int) -> list[Row]:
+        """Every column of the rows above position `after`, for proof; texts stay sealed. Raises `Unavailable`."""
+        return [Row(*row) for row in await self._reading.execute(_ROWS, (after, limit))]
+
+    async def head(self) -> tuple[UUID, int, bytes]:
+        """The journal's id, its last position and the hash there. Raises `Unavailable`."""
+        ((journal_id, position, hash),) = await self._reading.execute(_HEAD)
+        return journal_id, position, hash
+
+    @property
+    def sessions(self) -> int:
+        """How often the reading connection was made: what was read in an earlier session may belong to another past."""
+        return self._reading.times_connected
+
+    def bell(self) -> "Bell":
+        """Rings when facts have been entered."""
+        return Bell(self._url, self.schema, name=f"{self._name} bell")
+
+    async def query(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """The rows of a statement over plain tables of the same schema. Raises `Unavailable`, `psycopg.Error`."""
+        return await self._reading.execute(statement, parameters)
+
+    async def close(self) -> None:
+        """Answer everything asked, then let the connections go."""
+        await self._appends.finish()
+        await self._reads.finish()
+        await self._writing.close()
+        await self._reading.close()
+
+    async def _append_group(self, group: list["Asked[_Prepared, int]"]) -> None:
+        # A statement with a plain table of its own cannot share a call.
+        alone = [asked for asked in group if asked.question.along]
+        together = [asked for asked in group if not asked.question.along]
+        for batch in ([together] if together else []) + [[asked] for asked in alone]:
+            await self._settle(batch)
+
+    async def _settle(self, batch: list["Asked[_Prepared, int]"]) -> None:
+        """Send a batch until its outcome is known: a command that did get in is known by its id the second time."""
+        clock = asyncio.get_running_loop().time
+        give_up, unknown, pause = clock() + SETTLE_WITHIN, False, 0.02
+        while batch := [asked for asked in batch if not asked.abandoned]:
+            try:
+                outcomes = await self._send([asked.question for asked in batch])
+            except Unavailable as error:
+                unknown = unknown or error.unknown
+                if clock() >= give_up:
+                    for asked in batch:
+                        asked.fail(Unavailable(str(error), unknown=unknown))
+                    return
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, 0.25)
+            except (psycopg.Error, orjson.JSONEncodeError) as error:
+                if len(batch) == 1:
+                    batch[0].fail(error)
+                    return
+                for asked in batch:  # so that only the bad one fails
+                    await self._settle([asked])
+                return
+            else:
+                for asked, outcome in zip(batch, outcomes, strict=True):
+                    asked.succeed(outcome)
+                return
+
+    async def _send(self, batch: Sequence["_Prepared"]) -> list[int]:
+        commands = orjson.dumps([prepared.command for prepared in batch]).decode()
+        along = batch[0].along
+        if along is None:
+            rows = await self._writing.execute(_APPEND, (commands,))
+        else:
+            rows = await self._writing.execute(along.statement, {**along.parameters, "batch": commands})
+        outcomes: list[int] = rows[0][0]
+        return outcomes
+
+    async def _read_group(self, group: list["Asked[_Wanted, Reading]"]) -> None:
+        wanted: dict[str, int] = {}
+        command_ids: set[UUID] = set()
+        for asked in group:
+            tags_after, ids = asked.question
+            command_ids.update(ids)
+            for tag, after in tags_after.items():
+                wanted[tag] = min(after, wanted.get(tag, after))
+        parameters = orjson.dumps(wanted).decode(), list(command_ids)
+        try:
+            rows = await self._reading.execute(_READ, parameters)
+        except Unavailable as error:
+            if not error.unknown:
+                raise
+            rows = await self._reading.execute(_READ, parameters)  # the connection was stale: reading twice is harmless
+        reading = await self._snapshot(rows)
+        for asked in group:
+            asked.succeed(reading)
+
+    async def _snapshot(self, rows: Sequence[tuple[Any, ...]]) -> Reading:
+        decoded = {row[5]: codec.decode(row[6], row[7], row[8]) for row in rows if row[5] is not None}
+        await self._open(decoded)
+        facts: dict[str, list[tuple[int, Event]]] = {}
+        known: dict[UUID, Known] = {}
+        for _, _, _, tag, command_id, position, _, _, _, digest, recorded_at, hash in rows:
+            if tag is not None:
+                facts.setdefault(tag, []).append((position, decoded[position]))
+            elif command_id is not None:
+                command = known.setdefault(command_id, Known(request_digest=digest))
+                command.facts.append(Recorded(position, decoded[position], hash, recorded_at))
+        journal_id, head, now = rows[0][:3]
+        return Reading(journal_id, head, now, facts, known)
+
+    async def _recorded(self, rows: Sequence[tuple[Any, ...]]) -> list[Recorded]:
+        events = {row[0]: codec.decode(row[1], row[2], row[3]) for row in rows}
+        await self._open(events)
+        return [Recorded(row[0], events[row[0]], row[4], row[5]) for row in rows]
+
+    async def _open(self, events: dict[int, Event]) -> None:
+        people = {position: person for position, event in events.items() if (person := codec.sealed_for(event))}
+        if people:
+            keys = await self.keys.of(set(people.values()))
+            for position in people:
+                events[position] = codec.opened(events[position], keys)
+
+
+class Bell:
+    """Rings when facts have been entered, and at the latest after the time one is ready to wait without being told."""
+
+    def __init__(self, url: str, schema: str, *, name: str) -> None:
+        self._conninfo = conninfo(url, schema, name=name, plans=False)
+        self._channel = psycopg.sql.Identifier(f"journal_{schema}")
+        self._rang = asyncio.Event()
+        self._listening: asyncio.Task[None] | None = None
+
+    async def wait(self, at_most: float) -> None:
+        """Return when it rang since the last call, or after `at_most` seconds: a notice can be lost, a poll cannot."""
+        if self._listening is None:
+            self._listening = asyncio.create_task(self._listen())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(at_most):
+                await self._rang.wait()
+        self._rang.clear()
+
+    async def _listen(self) -> None:
+        while True:
+            with suppress(psycopg.Error, TimeoutError):
+                async with asyncio.timeout(CONNECT_WITHIN):
+                    connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+                async with connection:
+                    await connection.execute(psycopg.sql.SQL("listen {}").format(self._channel))
+                    async for _ in connection.notifies():
+                        self._rang.set()
+            await asyncio.sleep(0.5)  # the poll carries on meanwhile
+
+    async def close(self) -> None:
+        if self._listening is not None:
+            self._listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._listening
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    command: Mapping[str, Any]
+    along: Along | None
+
+
+_Wanted = tuple[Mapping[str, int], Iterable[UUID]]
+
+
+def _stored(event: Event, keys: Mapping[UUID, bytes]) -> dict[str, Any]:
+    name, version, payload = codec.encode(event, keys)
+    return {"type": name, "version": version, "tags": tags.of(event), "payload": payload}

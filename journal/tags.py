@@ -1,0 +1,95 @@
+"""Tags: whose facts a fact is one of. One tag kind is one aggregate is one cache key."""
+
+from collections.abc import Iterator
+from datetime import date
+from uuid import UUID
+
+from booking.events import (
+    AllowanceChanged,
+    BookingCancelled,
+    BookingCreated,
+    BookingRulesChanged,
+    Event,
+    OpeningHoursChanged,
+    RoleChanged,
+    SpaceActivated,
+    SpaceCreated,
+    SpaceDeactivated,
+    SpaceDescribed,
+    UserActivated,
+    UserDeactivated,
+    UserRegistered,
+)
+from booking.roles import Role
+from booking.slots import Slot
+
+ADMINS = "admins"
+"""Borne by every fact that makes or unmakes an active ADMIN."""
+
+
+def space(space_id: UUID) -> str:
+    """Facts about the space's description, rules and state; not its bookings."""
+    return f"space:{space_id}"
+
+
+def calendar(space_id: UUID, day: date) -> str:
+    """Facts that take, move or free a slot touching the UTC date. UTC only buckets time: no zone can split a date."""
+    return f"calendar:{space_id}/{day.isoformat()}"
+
+
+def calendar_end(space_id: UUID) -> str:
+    """Sorts right after every calendar of the space: `0` follows `/`."""
+    return f"calendar:{space_id}0"
+
+
+def allowance(user_id: UUID) -> str:
+    """Facts that begin, move or end a booking of the user."""
+    return f"allowance:{user_id}"
+
+
+def booking(booking_id: UUID) -> str:
+    """The booking's life."""
+    return f"booking:{booking_id}"
+
+
+def user(user_id: UUID) -> str:
+    """The user's role, state and limit."""
+    return f"user:{user_id}"
+
+
+def bookings_of(space_id: UUID) -> str:
+    """Booking facts of the space, for reading history back; never part of a condition."""
+    return f"bookings-of:{space_id}"
+
+
+def of(event: Event) -> list[str]:
+    """Every tag `event` bears."""
+    match event:
+        case BookingCreated() | BookingCancelled():
+            return [
+                booking(event.booking_id),
+                *calendars(event.space_id, event.slot),
+                allowance(event.user_id),
+                bookings_of(event.space_id),
+            ]
+        case (
+            SpaceCreated()
+            | SpaceDescribed()
+            | BookingRulesChanged()
+            | OpeningHoursChanged()
+            | SpaceDeactivated()
+            | SpaceActivated()
+        ):
+            return [space(event.space_id)]
+        case AllowanceChanged():
+            return [user(event.user_id)]
+        case RoleChanged():
+            touches_admins = Role.ADMIN in (event.role, event.role_before)
+            return [user(event.user_id), ADMINS] if touches_admins else [user(event.user_id)]
+        case UserRegistered() | UserDeactivated() | UserActivated():
+            return [user(event.user_id), ADMINS] if event.role is Role.ADMIN else [user(event.user_id)]
+
+
+def calendars(space_id: UUID, slot: Slot) -> Iterator[str]:
+    """The calendar of every UTC date the slot touches."""
+    return (calendar(space_id, day) for day in slot.dates())
