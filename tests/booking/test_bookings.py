@@ -240,6 +240,7 @@ def test_facts_about_others_are_no_part_of_a_booking():
     assert booking == given(Booking(fact.booking_id), fact)
 
 
+@hypothesis.settings(deadline=None)
 @hypothesis.given(events_of(BookingCreated), st.booleans(), st.datetimes(timezones=st.just(UTC)))
 def test_a_booking_is_read_back_from_its_document(fact: BookingCreated, is_cancelled: bool, now: datetime):
     history = [fact, cancelled(fact)] if is_cancelled else [fact]
@@ -252,6 +253,7 @@ def test_a_booking_is_read_back_from_its_document(fact: BookingCreated, is_cance
     assert again.slot.start.tzinfo is UTC
 
 
+@hypothesis.settings(deadline=None)
 @hypothesis.given(events_of(BookingCreated))
 def test_a_booking_read_back_folds_on(fact: BookingCreated):
     booking = given(Booking(fact.booking_id), fact)

@@ -93,6 +93,7 @@ def test_the_longest_slot_touches_32_dates():
     assert (len(dates), dates[0], dates[-1]) == (32, MONDAY, date(2026, 2, 5))
 
 
+@hypothesis.settings(deadline=None)
 @hypothesis.given(slots)
 def test_a_slot_touches_exactly_its_dates(slot: Slot):
     dates = list(slot.dates())

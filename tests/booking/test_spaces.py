@@ -293,6 +293,7 @@ def test_bookings_are_no_part_of_a_space():
     assert given(room(), created(hours(10, 12))) == room()
 
 
+@hypothesis.settings(max_examples=30, deadline=None)
 @hypothesis.given(events_of(SpaceCreated), events_of(SpaceCreated), st.booleans())
 def test_whatever_a_space_was_it_is_changed_into_what_is_asked_for(
     before: SpaceCreated, after: SpaceCreated, is_active
