@@ -28,5 +28,6 @@ class Allowance:
 
     def objections(self, *, now: datetime, at_most: int) -> Iterator[Refusal]:
         """Why the user cannot hold one more booking."""
-        if len(self.holding(now)) >= at_most:
+        # Those that ended are still among `held` until that is recorded: count them out only where it matters.
+        if len(self.held) >= at_most and len(self.holding(now)) >= at_most:
             yield AllowanceUsedUp(at_most)

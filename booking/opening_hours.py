@@ -79,7 +79,12 @@ class OpeningHours:
 
     def cover(self, slot: Slot, tz: ZoneInfo) -> bool:
         """Whether the space is open without a break from the slot's start to its end."""
-        return any(start <= slot.start and slot.end <= end for start, end in self.open_during(slot, tz))
+        day = slot.start.astimezone(tz).date()
+        return _one_covers(slot, _stretches(self.on(day), day, tz)) or _one_covers(slot, self.open_during(slot, tz))
+
+
+def _one_covers(slot: Slot, stretches: Iterable[Stretch]) -> bool:
+    return any(start <= slot.start and slot.end <= end for start, end in stretches)
 
 
 def joined(stretches: Iterable[Stretch]) -> list[Stretch]:

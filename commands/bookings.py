@@ -52,6 +52,8 @@ class CancelBooking(Command[Booking]):
     booking_id: UUID
     reason: str | None = None
 
+    names_by_reading = True
+
     def name(self) -> None:
         self.booking = self.writes(self.subject())
         if self.booking.revision:

@@ -1,7 +1,7 @@
 """What a command is: a slice of the journal that names its boundary, is given its aggregates and records facts."""
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
@@ -14,7 +14,7 @@ from booking.refusals import NotAllowed
 from booking.roles import Role
 from booking.users import User
 from journal import folding, tags
-from journal.folding import Aggregate, Named
+from journal.folding import Aggregate, Kept, Named
 from journal.journal import Along
 
 A = TypeVar("A", bound=Aggregate)
@@ -56,9 +56,12 @@ class Command(Slice[Fact], Generic[S]):
     records.
     """
 
-    do_projection: ClassVar[bool]
+    names_by_reading: ClassVar[bool] = False
+    """Whether `name` looks into aggregates, so that it has to be asked again once they are read."""
+
     by: Author
     now: datetime
+    author: User
 
     def name(self) -> None:
         """Name every aggregate the decision reads or writes, with `reads` and `writes`."""
@@ -72,22 +75,23 @@ class Command(Slice[Fact], Generic[S]):
         """A change of a plain table that stands or falls with the facts."""
         return None
 
-    def prepare(self, aggregates: Mapping[str, Aggregate]) -> None:
-        """Name the boundary anew over `aggregates`, those missing being as before any fact."""
-        self._given = aggregates
-        self.named: dict[str, Named[Any]] = {}
-        self.aggregates: dict[str, Aggregate] = {}
+    def prepare(self, keeps: Callable[[Named[Any]], Kept]) -> None:
+        """Name the boundary anew; `keeps` gives the aggregate to a name, as far as it is folded."""
+        self._keeps = keeps
+        self.kept: dict[str, Kept] = {}
         self.written: set[str] = set()
+        self.new_decisions.clear()
         if self.by.user_id is not None:
             self.author = self.reads(folding.user(self.by.user_id))
         self.name()
 
     def reads(self, one: Named[A]) -> A:
         """An aggregate the decision depends on."""
-        self.named[one.tag] = one
-        aggregate = self.aggregates.get(one.tag) or self._given.get(one.tag) or one.unfolded()
-        self.aggregates[one.tag] = aggregate
-        return aggregate  # type: ignore[return-value]
+        kept = self.kept.get(one.tag)
+        if kept is None:
+            kept = self.kept[one.tag] = self._keeps(one)
+        aggregate: A = kept.aggregate
+        return aggregate
 
     def writes(self, one: Named[A]) -> A:
         """An aggregate the decision depends on and that its facts change: commands of one process take turns by it."""
@@ -95,13 +99,13 @@ class Command(Slice[Fact], Generic[S]):
         return self.reads(one)
 
     def consistency_boundary(self) -> Sequence[Selector]:
-        return [Selector(tags=[tag]) for tag in self.named]
+        return [Selector(tags=[tag]) for tag in self.kept]
 
     def fold(self, event: Event) -> None:
         """Hand a recorded fact to the aggregates whose tag it bears."""
         for tag in tags.of(event):
-            if aggregate := self.aggregates.get(tag):
-                aggregate.fold(event)
+            if kept := self.kept.get(tag):
+                kept.aggregate.fold(event)
 
     def record(self, facts: Iterable[Event]) -> None:
         """Add facts to be entered. They are folded into nothing yet: somebody else may turn out to have been first."""
@@ -113,7 +117,8 @@ class Command(Slice[Fact], Generic[S]):
     def outcome(self) -> S:
         """The subject as the recorded facts leave it, apart from the aggregates that others look at."""
         one = self.subject()
-        subject: Any = copy.copy(self.aggregates[one.tag]) if one.tag in self.aggregates else one.unfolded()
+        kept = self.kept.get(one.tag)
+        subject: Any = copy.copy(kept.aggregate) if kept else one.unfolded()
         for fact in self.facts():
             subject.fold(fact)
         return subject  # type: ignore[no-any-return]
@@ -126,5 +131,3 @@ class Command(Slice[Fact], Generic[S]):
     @property
     def author_is_staff(self) -> bool:
         return self.by.user_id is None or self.author.is_any(Role.STAFF, Role.ADMIN)
-
-    author: User

@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import AsyncIterator, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID, uuid5
@@ -11,7 +12,7 @@ from uuid import UUID, uuid5
 from commands.command import Author, Command
 from journal import sealing
 from journal.connection import Unavailable
-from journal.folding import Aggregate, Aggregates, Fresh
+from journal.folding import Aggregate, Aggregates, Forgotten, Fresh
 from journal.journal import Entry, Journal, Known
 
 S = TypeVar("S", bound=Aggregate)
@@ -59,7 +60,7 @@ class Deciding:
     def __init__(self, journal: Journal, aggregates: Aggregates) -> None:
         self._journal = journal
         self.aggregates = aggregates
-        self._turns: dict[str, tuple[asyncio.Lock, list[None]]] = {}
+        self._turns = Turns()
 
     async def do(self, command: Command[S], *, by: Author, request: Request) -> Done[S]:
         """Carry out `command` for its author, once per command id.
@@ -75,33 +76,36 @@ class Deciding:
 
     async def _do(self, command: Command[S], by: Author, request: Request) -> Done[S]:
         command.by = by
-        command.prepare({})
         for attempt in range(ATTEMPTS):
-            done = await self._attempt(command, request, may_be_known=request.retryable or attempt > 0)
-            if done is not None:
-                return done
-            if command.new_decisions:  # somebody was first; otherwise the boundary only has more names now
-                await asyncio.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))
+            command.prepare(self.aggregates.kept)
+            with suppress(Forgotten):
+                done = await self._attempt(command, request, may_be_known=request.retryable or attempt > 0)
+                if done is not None:
+                    return done
+            await asyncio.sleep(random.uniform(0, 0.002 * 2 ** min(attempt, 6)))
         raise Unavailable("others kept writing to the same boundary first")
 
     async def _attempt(self, command: Command[S], request: Request, *, may_be_known: bool) -> Done[S] | None:
-        """What came of it, or None when it has to be tried again."""
-        named = command.named
-        async with self._turn_of(command.written):
-            ids = (request.command_id,) if may_be_known else ()
-            fresh = await self.aggregates.fresh(named.values(), ids)
-            if known := fresh.known.get(request.command_id):
-                return await self._done_before(command, request, known)
-            command.new_decisions.clear()
-            command.now = fresh.now
-            command.prepare({tag: kept.aggregate for tag, kept in fresh.kept.items()})
-            if not command.named.keys() <= fresh.kept.keys():
-                return None
-            return await self._decide(command, request, fresh)
+        """What came of it, or None when somebody was first."""
+        ids = (request.command_id,) if may_be_known else ()
+        while True:
+            written = command.written
+            async with self._turns.taken(written):
+                fresh = await self.aggregates.freshen(command.kept, ids)
+                if known := fresh.known.get(request.command_id):
+                    return await self._done_before(command, request, known)
+                if command.names_by_reading:
+                    read = command.kept
+                    command.prepare(lambda one, read=read: read.get(one.tag) or self.aggregates.kept(one))  # type: ignore[misc]
+                    if command.kept.keys() != read.keys() or command.written != written:
+                        continue
+                command.now = fresh.now
+                return await self._decide(command, request, fresh)
 
     async def _decide(self, command: Command[S], request: Request, fresh: Fresh) -> Done[S] | None:
         command.execute()
-        facts, subject, after = command.facts(), command.outcome(), fresh.after
+        facts, subject = command.facts(), command.outcome()
+        after = min(kept.position for kept in command.kept.values())
         if not facts:
             return Done(subject, after, changed=False)
         first = await self._journal.append(
@@ -109,7 +113,7 @@ class Deciding:
                 command_id=request.command_id,
                 journal_id=fresh.journal_id,
                 after=after,
-                tags=list(fresh.kept),
+                tags=list(command.kept),
                 events=facts,
                 actor=command.by.name,
                 correlation_id=request.correlation_id,
@@ -133,22 +137,45 @@ class Deciding:
         key = (await self._journal.keys.of((by.user_id,))).get(by.user_id)
         return sealing.digest(request.digested, key) if key else None
 
-    @asynccontextmanager
-    async def _turn_of(self, written: Iterable[str]) -> AsyncIterator[None]:
-        """Hold the turn of every tag, taken in one order so that nobody waits in a circle."""
-        async with AsyncExitStack() as held:
-            for tag in sorted(written):
-                await held.enter_async_context(self._turn(tag))
-            yield
+
+class Turns:
+    """Lets the commands of one process that write the same tag go one after the other."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, deque[asyncio.Future[None]]] = {}
 
     @asynccontextmanager
-    async def _turn(self, tag: str) -> AsyncIterator[None]:
-        lock, holders = self._turns.setdefault(tag, (asyncio.Lock(), []))
-        holders.append(None)
+    async def taken(self, written: Iterable[str]) -> AsyncIterator[None]:
+        """Hold the turn of every tag, taken in one order so that nobody waits in a circle."""
+        held: list[str] = []
         try:
-            async with lock:
-                yield
+            for tag in sorted(written):
+                await self._take(tag)
+                held.append(tag)
+            yield
         finally:
-            holders.pop()
-            if not holders:
-                del self._turns[tag]
+            for tag in held:
+                self._pass_on(tag)
+
+    async def _take(self, tag: str) -> None:
+        waiting = self._taken.get(tag)
+        if waiting is None:
+            self._taken[tag] = deque()
+            return
+        turn = asyncio.get_running_loop().create_future()
+        waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._pass_on(tag)  # it was ours already
+            raise
+
+    def _pass_on(self, tag: str) -> None:
+        waiting = self._taken[tag]
+        while waiting:
+            turn = waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        del self._taken[tag]

@@ -1,9 +1,10 @@
 """Aggregates, folded from the facts that bear their tag and kept fresh: each command reads only what is new to it."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
 from booking.allowances import Allowance
@@ -65,23 +66,21 @@ def admins() -> Named[Admins]:
 class Kept:
     """An aggregate and the position up to which it has every fact of its tag."""
 
-    aggregate: Aggregate
+    aggregate: Any
     position: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """The aggregates asked for, as they are in one journal at `now`, and the wanted commands already carried out."""
+    """What a read found beside the facts it folded; `now` is the database's clock."""
 
     journal_id: UUID
     now: datetime
-    kept: dict[str, Kept]
-    known: dict[UUID, Known]
+    known: Mapping[UUID, Known]
 
-    @property
-    def after(self) -> int:
-        """The position up to which every one of them has its facts."""
-        return min(kept.position for kept in self.kept.values())
+
+class Forgotten(Exception):
+    """What was kept may be of another past, so it was dropped: name the aggregates anew."""
 
 
 class Aggregates:
@@ -90,37 +89,52 @@ class Aggregates:
     def __init__(self, journal: Journal, *, keep: int = 20_000) -> None:
         self._journal = journal
         self._kept: Recent[str, Kept] = Recent(keep)
-        self._past: tuple[UUID | None, int] = None, 0
+        self._past: tuple[UUID, int] | None = None
 
-    async def fresh(self, named: Iterable[Named[Aggregate]], command_ids: Iterable[UUID] = ()) -> Fresh:
-        """Bring `named` up to date with one shared read, or several for a long history. Raises `Unavailable`.
+    def kept(self, one: Named[Any]) -> Kept:
+        """The aggregate as far as it was folded here; `freshen` brings it, in place, up to date."""
+        kept = self._kept.get(one.tag)
+        if kept is None:
+            kept = Kept(one.unfolded())
+            self._kept.put(one.tag, kept)
+        return kept
 
-        Others may bring the same aggregates further before the caller looks at them; never back.
+    async def freshen(self, wanted: Mapping[str, Kept], command_ids: Iterable[UUID] = ()) -> Fresh:
+        """Bring `wanted`, by tag, up to date with one shared read, or several for a long history.
+
+        Others may bring the same aggregates further before the caller looks at them; never back. Raises `Unavailable`
+        and `Forgotten`.
         """
-        named = list(named)
         while True:
-            kept = {one.tag: self._kept.get(one.tag) or Kept(one.unfolded()) for one in named}
             past = self._past
-            reading = await self._journal.read({tag: one.position for tag, one in kept.items()}, command_ids)
-            if (reading.journal_id, self._journal.sessions) != self._past:
+            reading = await self._journal.read({tag: kept.position for tag, kept in wanted.items()}, command_ids)
+            now_of = reading.journal_id, self._journal.sessions
+            if self._past != now_of:
                 self._kept.clear()
-                self._past = reading.journal_id, self._journal.sessions
-            if past != self._past:
-                continue  # what was kept, and so the positions asked for, may be of another past
+                self._past = now_of
+            if past != now_of:
+                raise Forgotten
             more = False
-            for tag, one in kept.items():
+            for tag, kept in wanted.items():
                 facts = reading.facts.get(tag, ())
                 for position, event in facts:
-                    if position > one.position:
-                        one.aggregate.fold(event)
-                        one.position = position
+                    if position > kept.position:
+                        kept.aggregate.fold(event)
+                        kept.position = position
                 if len(facts) >= PER_TAG:
                     more = True
-                else:
-                    one.position = max(one.position, reading.head)
-                self._kept.put(tag, one)
+                elif kept.position < reading.head:
+                    kept.position = reading.head
             if not more:
-                return Fresh(reading.journal_id, reading.now, kept, dict(reading.known))
+                return Fresh(reading.journal_id, reading.now, reading.known)
+
+    async def fresh(self, one: Named[A]) -> tuple[A, datetime]:
+        """One aggregate as it is now, and the database's clock. Raises `Unavailable`."""
+        while True:
+            kept = self.kept(one)
+            with suppress(Forgotten):
+                found = await self.freshen({one.tag: kept})
+                return kept.aggregate, found.now
 
     async def as_of(self, one: Named[A], position: int) -> A:
         """The aggregate as it was at `position`, folded anew. Raises `Unavailable`."""

@@ -39,35 +39,43 @@ call journal_begin();
 """
 
 # Per command of the batch the answer is > 0: its first fact's position; 0: somebody wrote under its condition since it
-# read; < 0: its id is recorded already, minus the position of its first fact. Earlier commands of a batch are visible
-# to later ones. `tags` is the usual condition, any of these; `items` the library's wider one, each any of the types and
-# all of the tags. A command that names a journal is for no other one, nor for a head this journal has not reached.
+# read; < 0: its id is recorded already, minus the position of its first fact. Earlier commands of a batch count for
+# later ones. `tags` is the usual condition, any of these; `items` the library's wider one, each any of the types and
+# all of the tags, for a command alone in its batch. A command that names a journal is for no other one, nor for a head
+# this journal has not reached. The header that is hashed is described in journal/chain.py.
 APPEND = """
 create function journal_append(batch json) returns bigint[]
 language plpgsql security definer set search_path = "{schema}", pg_temp as $fn$
 declare
-  id uuid; head bigint; first bigint; previous bytea; at timestamptz; at_us bigint; original bigint; seq int;
-  outcomes bigint[] := '{{}}'; c record; e record;
+  this uuid; head bigint; first bigint; previous bytea; at timestamptz; at_us bigint; seq int; header text; x text;
+  outcomes bigint[] := '{{}}'; ids uuid[] := '{{}}'; written text[] := '{{}}'; facts events[] := '{{}}';
+  c record; e record;
 begin
-  select journal_id, position, hash, recorded_at into id, head, previous, at from journal_head for update;
+  select journal_id, position, hash, recorded_at into this, head, previous, at from journal_head for update;
   first := head;
   at := greatest(journal_now(), at);
   at_us := extract(epoch from at) * 1000000;
-  for c in select * from json_to_recordset(batch) as (
-    id uuid, journal uuid, after bigint, tags text[], items json, actor text, correlation_id text, causation_id uuid,
-    digest text, events json)
+  for c in
+    select b.*,
+      (select f.position from events f where f.command_id = b.id and f.command_seq = 0) as original,
+      (b.journal is not null and (b.journal <> this or b.after > head))
+      or (b.after < head and exists (select from event_tags t where t.tag = any(b.tags) and t.position > b.after))
+      or (b.items is not null and exists (
+        select from events f, json_to_recordset(b.items) as i (types text[], tags text[])
+        where f.position > b.after and (i.types = '{{}}' or f.type = any(i.types)) and f.tags @> i.tags)) as moved
+    from json_to_recordset(batch) as b (
+      id uuid, journal uuid, after bigint, tags text[], items json, actor text, correlation_id text, causation_id uuid,
+      digest text, events json)
   loop
-    select position into original from events where command_id = c.id and command_seq = 0;
-    if found then
-      outcomes := outcomes || -original;
+    if c.original is null and c.id = any(ids) then
+      c.original := nullif(abs(outcomes[array_position(ids, c.id)]), 0);
+    end if;
+    ids := ids || c.id;
+    if c.original is not null then
+      outcomes := outcomes || -c.original;
       continue;
     end if;
-    if (c.journal is not null and (c.journal <> id or c.after > head))
-       or (c.after < head and exists (select from event_tags t where t.tag = any(c.tags) and t.position > c.after))
-       or (c.items is not null and exists (
-         select from events f, json_to_recordset(c.items) as i (types text[], tags text[])
-         where f.position > c.after and (i.types = '{{}}' or f.type = any(i.types)) and f.tags @> i.tags))
-    then
+    if c.moved or c.tags && written then
       outcomes := outcomes || 0::bigint;
       continue;
     end if;
@@ -75,20 +83,22 @@ begin
     seq := 0;
     for e in select * from json_to_recordset(c.events) as (type text, version int, tags text[], payload text) loop
       head := head + 1;
-      previous := sha256(previous || convert_to(
-        format('1 %s %s %s %s %s %s %s %s', head, e.version, at_us, c.id, seq, coalesce(c.causation_id::text, '-'),
-               coalesce(c.digest, '-'), cardinality(e.tags))
-        || (select string_agg(' ' || octet_length(x) || ':' || x, '' order by n)
-            from unnest(array[e.type, c.actor, c.correlation_id] || e.tags || e.payload) with ordinality as u (x, n)),
-        'UTF8'));
-      insert into events values (
+      header := format('1 %s %s %s %s %s %s %s %s', head, e.version, at_us, c.id, seq,
+                       coalesce(c.causation_id::text, '-'), coalesce(c.digest, '-'), cardinality(e.tags));
+      foreach x in array array[e.type, c.actor, c.correlation_id] || e.tags || e.payload loop
+        header := header || ' ' || octet_length(x) || ':' || x;
+      end loop;
+      previous := sha256(previous || convert_to(header, 'UTF8'));
+      facts := facts || row(
         head, e.type, e.version, e.payload, e.tags, at, c.actor, c.correlation_id, c.causation_id, c.id, seq,
-        decode(c.digest, 'hex'), 1, previous);
-      insert into event_tags select unnest(e.tags), head;
+        decode(c.digest, 'hex'), 1, previous)::events;
+      written := written || e.tags;
       seq := seq + 1;
     end loop;
   end loop;
   if head > first then
+    insert into events select * from unnest(facts);
+    insert into event_tags select t, f.position from unnest(facts) f, unnest(f.tags) t;
     update journal_head set position = head, hash = previous, recorded_at = at;
     perform pg_notify('journal_{schema}', head::text);
   end if;
