@@ -1,0 +1,156 @@
+"""The view of bookings: a document for each, and each user's in order, newest start first."""
+
+import base64
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import orjson
+
+from booking.bookings import Booking, Status
+from booking.events import BookingCancelled, BookingCreated, Event
+from booking.slots import LATEST, LONGEST
+from journal import folding
+from journal.connection import Unavailable
+from journal.folding import Named
+from projections.reading import BadCursor, Page, Tails, Views
+from projections.views import PAGE, Documents, Form, Lists, View
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_CONFIRMED, _EXPIRED = b'"status":"confirmed"', b'"status":"expired"'
+_PLACE, _TAIL = 16 + 36, 1 + 16  # bytes of an entry
+_CURSOR = re.compile(rb"[0-9a-f]{16}[0-9a-f-]{36}")
+_LETTERS = {Status.CONFIRMED: "c", Status.CANCELLED: "x", Status.EXPIRED: "e"}
+
+
+def touches(event: Event) -> Iterator[Named[Booking]]:
+    """The documents `event` changes."""
+    match event:
+        case BookingCreated() | BookingCancelled():
+            yield folding.booking(event.booking_id)
+
+
+def project(event: Event, documents: Documents, to: Lists) -> None:
+    """Fold `event` into its booking, and keep the list of the user."""
+    for one in touches(event):
+        before = documents.of(one)
+        if before.revision:
+            to.strike(_of_user(before.user_id), _entry(before))
+        booking = documents.fold(event, one)
+        to.enter(_of_user(booking.user_id), _entry(booking))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBooking:
+    """A booking ready to be sent: what is needed beside the JSON stands beside it. `revision` counts its facts."""
+
+    recorded: bytes
+    revision: int
+    user_id: UUID
+    ends_at: datetime
+    position: int
+
+    def json(self, now: datetime) -> bytes:
+        """The document as it is at `now`: a confirmed booking whose slot has ended is expired, recorded or not."""
+        return _as_of(self.recorded, self.ends_at <= now)
+
+
+async def one(views: Views, booking_id: UUID) -> StoredBooking | None:
+    """The booking, from the view or else from its facts. Raises `Unavailable`."""
+    named = folding.booking(booking_id)
+    try:
+        (stored,), position = await views.documents(VIEW, (named.tag,))
+    except Unavailable:
+        (booking,), position = await views.from_journal((named,))
+        stored = _dump(booking) if booking.revision else None
+    if stored is None:
+        return None
+    revision, user_id, end, json = stored.split(b" ", 3)
+    ends_at = _EPOCH + int(end) * _MICROSECOND
+    return StoredBooking(json, int(revision), UUID(user_id.decode()), ends_at, position)
+
+
+async def of_user(
+    views: Views,
+    user_id: UUID,
+    *,
+    status: Status | None = None,
+    limit: int = PAGE,
+    cursor: str | None = None,
+    now: datetime,
+) -> Page:
+    """The user's bookings, newest start first, as they are at `now`. Raises `Unavailable`, `BadCursor`."""
+    after = _beyond(cursor) if cursor else b"-"
+    to = b"+"
+    letters, side = b"", b""
+    match status:
+        case Status.CONFIRMED:  # those that began longer ago have ended
+            letters, side, to = b"c", b">", b"[%016x\x7f" % _until_latest(now - LONGEST)
+        case Status.EXPIRED:  # those that begin later have not ended
+            letters, side, after = b"ce", b"<", max(after, b"(%016x" % _until_latest(now))
+        case Status.CANCELLED:
+            letters = b"x"
+    at = _since_epoch(now)
+    stored, last, position = await views.page(
+        VIEW,
+        _of_user(user_id),
+        of="booking",
+        limit=limit,
+        after=after,
+        to=to,
+        tails=Tails(_TAIL, letters, side, b"%016x" % at),
+    )
+    items = [_as_of(json, int(end) <= at) for _, _, end, json in (one.split(b" ", 3) for one in stored)]
+    next_cursor = base64.urlsafe_b64encode(last[:_PLACE]).decode() if last else None
+    return Page(items, next_cursor, position)
+
+
+def _beyond(cursor: str) -> bytes:
+    """The bound behind the entry a page ended with, whatever became of that booking since."""
+    try:
+        place = base64.b64decode(cursor, altchars=b"-_", validate=True)
+    except ValueError:
+        place = b""
+    if not _CURSOR.fullmatch(place):
+        raise BadCursor("no page ended with this cursor")
+    return b"(%b\x7f" % place
+
+
+def _of_user(user_id: UUID) -> str:
+    return f"of-user:{user_id}"
+
+
+def _entry(booking: Booking) -> bytes:
+    """Place and tail of a booking in its user's list; the tail says how it is recorded and when its slot ends."""
+    slot = booking.slot
+    letter = _LETTERS[booking.recorded_status]
+    return f"{_until_latest(slot.start):016x}{booking.id}{letter}{_since_epoch(slot.end):016x}".encode()
+
+
+def _until_latest(at: datetime) -> int:
+    return (LATEST - at) // _MICROSECOND
+
+
+def _since_epoch(at: datetime) -> int:
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def _as_of(recorded: bytes, is_over: bool) -> bytes:
+    # In a text of the document the quotes would be escaped, so only its status reads like this.
+    return recorded.replace(_CONFIRMED, _EXPIRED, 1) if is_over else recorded
+
+
+def _dump(booking: Booking) -> bytes:
+    json = orjson.dumps(booking.document(), option=orjson.OPT_UTC_Z)
+    return b"%d %b %d %b" % (booking.revision, str(booking.user_id).encode(), _since_epoch(booking.slot.end), json)
+
+
+def _load(stored: bytes) -> Booking:
+    revision, _, _, json = stored.split(b" ", 3)
+    return Booking.from_document(orjson.loads(json), int(revision))
+
+
+VIEW = View("bookings", 1, {"booking": Form(_dump, _load)}, touches, project)

@@ -1,0 +1,223 @@
+"""Reading the views: one round trip to Redis for each query, none for a while after Redis failed.
+
+An answer comes from one generation at one position. Queries that need few facts fold them from the journal instead
+while their view cannot answer; the others raise `Unavailable`.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from redis.exceptions import NoScriptError, RedisError
+
+from journal.connection import Unavailable
+from journal.folding import Aggregates, Forgotten, Kept, Named
+from journal.journal import Journal
+from journal.writer import Asked, Grouping
+from projections.freshness import Freshness
+from projections.generations import Keys, client
+from projections.views import View
+
+NAMES = ("availability", "bookings", "spaces")
+ANSWER_WITHIN = 0.5  # seconds that a query waits for Redis
+LEFT_ALONE = 1.0  # seconds after a failure in which no query waits for Redis again
+FOLD_WITHIN = 2.0  # seconds that a query waits for the journal instead
+FOLD_AT_ONCE = 32  # queries that may do so; the next ones are turned away
+
+
+class BadCursor(ValueError):
+    """The cursor is none that a page came with."""
+
+
+class NotAnswering(Unavailable):
+    """The view is not there, is being built, or is of another version than this code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of a list: documents as JSON, and the cursor of the page after it, None at the end of the list."""
+
+    items: Sequence[bytes]
+    cursor: str | None
+    position: int
+
+    @property
+    def json(self) -> bytes:
+        return b"[%b]" % b",".join(self.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Tails:
+    """Which entries of a list will do, by the `length` bytes behind the document's id.
+
+    They are one of `letters` (none: any tail will do) and an instant, which has to be at most (`<`) or beyond (`>`)
+    `instant` when `side` says so.
+    """
+
+    length: int = 0
+    letters: bytes = b""
+    side: bytes = b""
+    instant: bytes = b""
+
+
+ANY = Tails()
+
+# KEYS active, mark, list; ARGV generation, prefix of documents, length of an entry's tail behind the document's id,
+# from, to, documents wanted, entries looked at, and which tails will do: letters, side, instant.
+# The answer: generation, mark, the last entry of the page if there may be more behind it, documents.
+_PAGE = """
+local active, mark = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
+if active ~= ARGV[1] then return {active, mark, false, {}} end
+local tail, wanted, scanned = tonumber(ARGV[3]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local entries = redis.call('ZRANGE', KEYS[3], ARGV[4], ARGV[5], 'BYLEX', 'LIMIT', 0, scanned)
+local names, last, more = {}, false, #entries == scanned
+for _, entry in ipairs(entries) do
+  local fits = true
+  if ARGV[8] ~= '' then
+    local state, ends = string.sub(entry, -tail, -tail), string.sub(entry, 1 - tail)
+    fits = string.find(ARGV[8], state, 1, true)
+      and (ARGV[9] == '' or (ARGV[9] == '<' and ends <= ARGV[10]) or (ARGV[9] == '>' and ends > ARGV[10]))
+  end
+  if fits then
+    if #names == wanted then more = true break end
+    names[#names + 1] = ARGV[2] .. string.sub(entry, -36 - tail, -1 - tail)
+  end
+  last = entry
+end
+return {active, mark, more and last, #names > 0 and redis.call('MGET', unpack(names)) or {}}
+"""
+_PAGE_SHA = hashlib.sha1(_PAGE.encode(), usedforsecurity=False).hexdigest()
+SCANNED = 1_000
+"""Entries looked at for one page of those that fit; a page can be short, or empty, with more behind it."""
+
+
+class Views:
+    """The views of one journal, as a process reads them."""
+
+    def __init__(self, redis_url: str, schema: str, journal: Journal, *, names: Sequence[str] = NAMES) -> None:
+        self._redis = client(redis_url, within=ANSWER_WITHIN)
+        self._schema = schema
+        self._grouping: Grouping[tuple[Any, ...], Any] = Grouping(self._ask_together, at_most=100)
+        self._asking = 0
+        self._left_alone_until = 0.0
+        self._generations: dict[str, bytes] = {}
+        # Not the one commands decide with: what strangers ask about must not push that one's aggregates out.
+        self._aggregates = Aggregates(journal, keep=2_000)
+        self._folding = 0
+        self._freshness = Freshness(redis_url, schema, names)
+
+    async def caught_up(self, position: int, *, views: Sequence[str] = NAMES, within: float = 0.25) -> bool:
+        """Wait until these views reflect `position`, at most `within` seconds, and say whether all of them do.
+
+        One that is down, being built, or kept somebody waiting in vain and has not moved since, is not waited for.
+        """
+        return await self._freshness.caught_up(position, views, within)
+
+    async def documents(self, view: View, names: Sequence[str]) -> tuple[list[bytes | None], int]:
+        """The documents of these names and the position of all of them. Raises `Unavailable`."""
+        keys = Keys.of(view.name, self._schema)
+        for _ in range(3):  # a generation can take over between two questions, hardly three times
+            generation = self._generations.get(view.name, b"1")
+            active, mark, *documents = await self._ask(
+                "MGET", keys.active, keys.mark(generation), *keys.of_generation(generation, names)
+            )
+            if self._is_answering(view, generation, active):
+                return documents, _position(view, mark)
+        raise NotAnswering(f"the view {view.name} changes hands")
+
+    async def page(
+        self, view: View, name: str, *, of: str, limit: int, after: bytes = b"-", to: bytes = b"+", tails: Tails = ANY
+    ) -> tuple[list[bytes], bytes | None, int]:
+        """Documents of the kind `of` that a list names, the entry to go on after, and the position.
+
+        `after` and `to` are bounds in Redis' words. Raises `Unavailable`.
+        """
+        keys = Keys.of(view.name, self._schema)
+        scanned = SCANNED if tails.letters else limit + 1
+        for _ in range(3):
+            generation = self._generations.get(view.name, b"1")
+            listed, documents = keys.of_generation(generation, (name, f"{of}:"))
+            arguments = (generation, documents, tails.length, after, to, limit, scanned)
+            active, mark, last, found = await self._run_page(
+                (keys.active, keys.mark(generation), listed),
+                (*arguments, tails.letters, tails.side, tails.instant),
+            )
+            if self._is_answering(view, generation, active):
+                return found, last, _position(view, mark)
+        raise NotAnswering(f"the view {view.name} changes hands")
+
+    async def from_journal(self, named: Sequence[Named[Any]]) -> tuple[list[Any], int]:
+        """The same folded from their facts, for a few queries at a time, and their position. Raises `Unavailable`."""
+        if self._folding >= FOLD_AT_ONCE:
+            raise Unavailable("the views are away and too many queries wait for the journal instead")
+        self._folding += 1
+        try:
+            async with asyncio.timeout(FOLD_WITHIN):
+                kept = await self._fresh(named)
+        except TimeoutError:
+            raise Unavailable("the journal did not answer in time") from None
+        finally:
+            self._folding -= 1
+        return [one.aggregate for one in kept], min(one.position for one in kept)
+
+    async def _fresh(self, named: Sequence[Named[Any]]) -> list[Kept]:
+        while True:
+            kept = {one.tag: self._aggregates.kept(one) for one in named}
+            with suppress(Forgotten):
+                await self._aggregates.freshen(kept)
+                return list(kept.values())
+
+    async def close(self) -> None:
+        await self._freshness.close()
+        await self._grouping.finish()
+        await self._redis.aclose()
+
+    def _is_answering(self, view: View, generation: bytes, active: bytes | None) -> bool:
+        if active is None:
+            raise NotAnswering(f"the view {view.name} is not there yet")
+        self._generations[view.name] = active
+        return active == generation
+
+    async def _run_page(self, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        try:
+            return await self._ask("EVALSHA", _PAGE_SHA, len(keys), *keys, *arguments)
+        except NoScriptError:  # Redis was restarted
+            return await self._ask("EVAL", _PAGE, len(keys), *keys, *arguments)
+
+    async def _ask(self, *command: Any) -> Any:
+        """One command; whoever asks while it is under way shares the next round trip. Raises `Unavailable`."""
+        clock = asyncio.get_running_loop().time
+        if clock() < self._left_alone_until:
+            raise Unavailable("Redis is away")
+        self._asking += 1
+        try:
+            if self._asking == 1:  # with nobody to share with, a pipeline would only cost more
+                return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+            return await self._grouping.ask(command)
+        except NoScriptError:
+            raise
+        except (RedisError, OSError) as error:
+            self._left_alone_until = clock() + LEFT_ALONE
+            raise Unavailable("Redis is away") from error
+        finally:
+            self._asking -= 1
+
+    async def _ask_together(self, group: list[Asked[tuple[Any, ...], Any]]) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        for asked in group:
+            pipeline.execute_command(*asked.question)
+        for asked, answer in zip(group, await pipeline.execute(raise_on_error=False), strict=True):
+            if isinstance(answer, Exception):
+                asked.fail(answer)
+            else:
+                asked.succeed(answer)
+
+
+def _position(view: View, mark: bytes) -> int:
+    position, version, _ = mark.split(b" ", 2)
+    if int(version) != view.version:
+        raise NotAnswering(f"the view {view.name} is of version {int(version)}, not {view.version}")
+    return int(position)

@@ -1,0 +1,128 @@
+"""The view of spaces: a document for each, and two lists in order of name and id: the active ones, and all."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+import orjson
+from pydantic import TypeAdapter
+
+from booking.events import (
+    BookingRulesChanged,
+    Event,
+    OpeningHoursChanged,
+    SpaceActivated,
+    SpaceCreated,
+    SpaceDeactivated,
+    SpaceDescribed,
+)
+from booking.spaces import Space
+from journal import folding
+from journal.connection import Unavailable
+from journal.folding import Named
+from projections.reading import BadCursor, Page, Views
+from projections.views import PAGE, Documents, Form, Lists, View
+
+_STATE = TypeAdapter(Space)
+_ACTIVE, _ALL = "active", "all"
+_ID = 36  # bytes at the end of an entry
+
+
+def touches(event: Event) -> Iterator[Named[Space]]:
+    """The documents `event` changes."""
+    match event:
+        case (
+            SpaceCreated()
+            | SpaceDescribed()
+            | BookingRulesChanged()
+            | OpeningHoursChanged()
+            | SpaceDeactivated()
+            | SpaceActivated()
+        ):
+            yield folding.space(event.space_id)
+
+
+def project(event: Event, documents: Documents, to: Lists) -> None:
+    """Fold `event` into its space, and keep the lists."""
+    for one in touches(event):
+        before = documents.of(one)
+        if before.revision:
+            to.strike(_ALL, _entry(before))
+            to.strike(_ACTIVE, _entry(before))
+        space = documents.fold(event, one)
+        to.enter(_ALL, _entry(space))
+        if space.is_active:
+            to.enter(_ACTIVE, _entry(space))
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSpace:
+    """A space ready to be sent. `revision` counts its facts."""
+
+    json: bytes
+    revision: int
+    position: int
+
+
+async def one(views: Views, space_id: UUID) -> StoredSpace | None:
+    """The space, from the view or else from its facts. Raises `Unavailable`."""
+    named = folding.space(space_id)
+    try:
+        (stored,), position = await views.documents(VIEW, (named.tag,))
+    except Unavailable:
+        (space,), position = await views.from_journal((named,))
+        stored = _dump(space) if space.revision else None
+    if stored is None:
+        return None
+    revision, json, _ = _parts(stored)
+    return StoredSpace(json, revision, position)
+
+
+async def active(views: Views, *, limit: int = PAGE, cursor: str | None = None) -> Page:
+    """The spaces that take bookings, by name. Raises `Unavailable`, `BadCursor`."""
+    return await _page(views, _ACTIVE, limit, cursor)
+
+
+async def all(views: Views, *, limit: int = PAGE, cursor: str | None = None) -> Page:
+    """Every space, by name. Raises `Unavailable`, `BadCursor`."""
+    return await _page(views, _ALL, limit, cursor)
+
+
+async def _page(views: Views, name: str, limit: int, cursor: str | None) -> Page:
+    after = b"(%b" % _entry_of(cursor) if cursor else b"-"
+    stored, last, position = await views.page(VIEW, name, of="space", limit=limit, after=after)
+    next_cursor = base64.urlsafe_b64encode(last).decode() if last else None
+    return Page([_parts(one)[1] for one in stored], next_cursor, position)
+
+
+def _entry_of(cursor: str) -> bytes:
+    """The entry a page ended with, whatever became of that space since."""
+    try:
+        return base64.b64decode(cursor, altchars=b"-_", validate=True)
+    except ValueError:
+        raise BadCursor("no page ended with this cursor") from None
+
+
+def _entry(space: Space) -> bytes:
+    # U+0000 is in no name and before every character of one.
+    return f"{space.description.name.casefold()}\0{space.id}".encode()
+
+
+def _dump(space: Space) -> bytes:
+    """Both the document and the state it is folded on from: the document has its price as a rounded number."""
+    json = orjson.dumps(space.document(), option=orjson.OPT_UTC_Z)
+    return b"%d %d %b%b" % (space.revision, len(json), json, _STATE.dump_json(space))
+
+
+def _load(stored: bytes) -> Space:
+    return _STATE.validate_json(_parts(stored)[2])
+
+
+def _parts(stored: bytes) -> tuple[int, bytes, bytes]:
+    """Revision, document and state."""
+    revision, length, rest = stored.split(b" ", 2)
+    return int(revision), rest[: int(length)], rest[int(length) :]
+
+
+VIEW = View("spaces", 1, {"space": Form(_dump, _load)}, touches, project)

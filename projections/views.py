@@ -1,0 +1,84 @@
+"""What a view is made of: documents and ordered lists of them, folded from the journal and from nothing else."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from booking.events import Event
+from journal.folding import Aggregate, Named
+
+A = TypeVar("A", bound=Aggregate)
+
+PAGE = 50
+"""Documents in one answer of a list unless it is asked for another number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the documents of one kind are stored: what is read back folds on as if it had never been away."""
+
+    dump: Callable[[Any], bytes]
+    load: Callable[[bytes], Any]
+
+
+class Documents:
+    """The documents one page of facts touches, as the facts folded so far leave them. Each is known by its tag."""
+
+    def __init__(self, forms: Mapping[str, Form], stored: Mapping[str, bytes | None]) -> None:
+        self._forms = forms
+        self._stored = stored
+        self._folded: dict[str, Any] = {}
+        self._changed: dict[str, None] = {}
+
+    def of(self, one: Named[A]) -> A:
+        """The document as it is now; one that is not stored is as before any fact."""
+        document: A | None = self._folded.get(one.tag)
+        if document is None:
+            stored = self._stored[one.tag]
+            document = one.unfolded() if stored is None else self._forms[kind(one.tag)].load(stored)
+            self._folded[one.tag] = document
+        return document
+
+    def fold(self, event: Event, one: Named[A]) -> A:
+        """The document after `event`, to be written back."""
+        document = self.of(one)
+        document.fold(event)
+        self._changed[one.tag] = None
+        return document
+
+    def changed(self) -> Iterator[tuple[str, bytes]]:
+        """Every document to be written back, in the form it is stored in."""
+        return ((tag, self._forms[kind(tag)].dump(self._folded[tag])) for tag in self._changed)
+
+
+@dataclass(slots=True)
+class Lists:
+    """What one page of facts does to the ordered lists of a view. Entries are in order of their bytes."""
+
+    entries: dict[tuple[str, bytes], bool] = field(default_factory=dict)
+
+    def enter(self, name: str, entry: bytes) -> None:
+        self.entries[name, entry] = True
+
+    def strike(self, name: str, entry: bytes) -> None:
+        self.entries[name, entry] = False
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A fold of the journal into documents that queries read.
+
+    `touches` names the documents a fact changes, `project` folds the fact into them and keeps the lists. A change of
+    what they leave behind, or of `forms`, is the next `version`: followers then build the view anew.
+    """
+
+    name: str
+    version: int
+    forms: Mapping[str, Form]
+    touches: Callable[[Event], Iterator[Named[Any]]]
+    project: Callable[[Event, Documents, Lists], None]
+
+
+def kind(tag: str) -> str:
+    """The kind of document a tag names."""
+    return tag.partition(":")[0]
