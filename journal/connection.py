@@ -71,7 +71,17 @@ class Line:
     async def execute(
         self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = (), *, within: float = ANSWER_WITHIN
     ) -> list[TupleRow]:
-        """The rows of one statement. Raises `Unavailable`, or the `psycopg.Error` that PostgreSQL answered."""
+        """The rows of one statement. Raises `Unavailable`, or the `psycopg.Error` that PostgreSQL answered.
+
+        A caller that is cancelled leaves the statement to end by itself: the connection is others' as well.
+        """
+        running = asyncio.create_task(self._execute(statement, parameters, within))
+        running.add_done_callback(_noticed)
+        return await asyncio.shield(running)
+
+    async def _execute(
+        self, statement: str, parameters: Sequence[Any] | Mapping[str, Any], within: float
+    ) -> list[TupleRow]:
         async with self._turn:
             connection = await self._connected()
             # A hung server answers no cancel request either: hanging up is the only bound that always holds.
@@ -117,6 +127,12 @@ def _hang_up(connection: psycopg.AsyncConnection[TupleRow]) -> None:
     """End the connection's socket under it: whoever waits for the server is told at once that it is gone."""
     with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as end:
         end.shutdown(socket.SHUT_RDWR)
+
+
+def _noticed(task: "asyncio.Task[list[TupleRow]]") -> None:
+    """An error that its caller did not stay for is nobody's."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _line(error: Exception) -> str:
