@@ -40,6 +40,8 @@ REVOKE ALL ON DATABASE daybook FROM PUBLIC;
 GRANT CONNECT ON DATABASE daybook TO daybook;
 """
 
+REDIS_SOCKET = "redis.sock"
+
 # Nothing of the caller's: its locale, its zone or its PGOPTIONS would change what the servers do.
 ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
@@ -47,12 +49,12 @@ ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 class Store(Process):
     """A server with a directory of its own, in which all its processes work."""
 
-    def __init__(self, name: str, program: Path, premises: Premises, log: Path, *, durable: bool) -> None:
+    def __init__(self, name: str, program: Path, premises: Premises, data: Path, *, durable: bool) -> None:
         super().__init__(name)
         self.program = program
         self.premises = premises
         self.directory = premises.home / name
-        self.log = log
+        self.log = data / f"{name}.log"
         self.durable = durable
         self._log_begins = 0
 
@@ -91,6 +93,9 @@ class Store(Process):
             time.sleep(0.01)
 
     def stop(self) -> None:
+        for process in self.processes():
+            with suppress(psutil.NoSuchProcess):
+                process.resume()  # a stopped one would keep the others waiting
         super().stop()
         self._end_orphans()
 
@@ -121,12 +126,17 @@ class Store(Process):
     def _end_orphans(self) -> None:
         """What works in our directory now does so without us. Nothing is lost: what was answered was written first."""
         for how, patience in ((self.dies_by, 6.0), (signal.SIGKILL, 10.0)):
-            for orphan in self.processes():
+            until = time.monotonic() + patience
+            orphans = self.processes()
+            for orphan in orphans:
                 with suppress(psutil.NoSuchProcess):
                     orphan.send_signal(how)
-            until = time.monotonic() + patience
-            while self.processes() and time.monotonic() < until:
-                time.sleep(0.01)
+                    orphan.resume()  # a stopped process hears nothing
+            while orphans and time.monotonic() < until:
+                time.sleep(0.02)
+                orphans = self.processes()
+            if not orphans:
+                return
 
     def _last_words(self) -> str:
         with self.log.open("rb") as log:
@@ -141,13 +151,9 @@ class Postgres(Store):
     stops_by = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 6.0))  # fast, then immediate shutdown
     dies_by = signal.SIGQUIT  # unlike a kill it reaches the backends too
 
-    def url(self, role: str) -> str:
-        """Where `role` finds the database; the socket's directory and every setting the caller could bring is named."""
-        return f"postgresql://{role}@/daybook?host={quote(os.fspath(self.premises.sockets), safe='')}&port=5432"
-
     def answers(self) -> bool:
         try:
-            psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+            psycopg.connect(_postgres_url(self.premises.sockets, "postgres"), connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
         return True
@@ -217,18 +223,10 @@ class Postgres(Store):
 class Redis(Store):
     """A server of the Redis protocol over its Unix socket."""
 
-    @property
-    def socket(self) -> Path:
-        return self.premises.sockets / "redis.sock"
-
-    @property
-    def url(self) -> str:
-        return f"unix://{quote(os.fspath(self.socket))}"
-
     def answers(self) -> bool:
         at_once = Retry(NoBackoff(), 0)
         try:
-            with Client(unix_socket_path=os.fspath(self.socket), socket_timeout=2, retry=at_once) as client:
+            with Client.from_url(_redis_url(self.premises.sockets), socket_timeout=2, retry=at_once) as client:
                 client.ping()
         except RedisError:
             return False
@@ -237,7 +235,7 @@ class Redis(Store):
     def _command(self) -> list[str | Path]:
         settings: dict[str, str | Path] = {
             "port": "0",
-            "unixsocket": self.socket,
+            "unixsocket": self.premises.sockets / REDIS_SOCKET,
             "unixsocketperm": "700",
             "dir": self.directory,
             "save": "",
@@ -253,7 +251,7 @@ class Redis(Store):
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """The stores we started and where they are; a store that is not ours is None and its addresses are empty."""
+    """The stores we run and where they are; one that is not ours is None and its addresses are empty."""
 
     postgres: Postgres | None
     redis: Redis | None
@@ -261,16 +259,21 @@ class Stores:
     @property
     def database_url(self) -> str:
         """For the processes' role."""
-        return self.postgres.url("daybook") if self.postgres else ""
+        return _postgres_url(self.postgres.premises.sockets, "daybook") if self.postgres else ""
 
     @property
     def database_owner_url(self) -> str:
         """For migrations and the development reset."""
-        return self.postgres.url("daybook_owner") if self.postgres else ""
+        return _postgres_url(self.postgres.premises.sockets, "daybook_owner") if self.postgres else ""
 
     @property
     def redis_url(self) -> str:
-        return self.redis.url if self.redis else ""
+        return _redis_url(self.redis.premises.sockets) if self.redis else ""
+
+    @property
+    def running(self) -> list[Store]:
+        """Those that are ours, in the order in which they start."""
+        return [store for store in (self.postgres, self.redis) if store]
 
 
 @contextmanager
@@ -293,22 +296,16 @@ def stores(
     with _alone(data), ExitStack() as running:
         place = premises.settle(data, say)
         running.callback(shutil.rmtree, place.sockets, ignore_errors=True)
-        postgres = redis = None
-        if database:
-            program = premises.within_reach(premises.postgres(), place.account, say)
-            postgres = Postgres("postgres", program, place, data / "postgres.log", durable=durable)
-            running.callback(postgres.stop)
-        if views:
-            program = premises.within_reach(premises.redis(), place.account, say)
-            redis = Redis("redis", program, place, data / "redis.log", durable=durable)
-            running.callback(redis.stop)
-        for store in (postgres, redis):
-            if store:
-                store.spawn()
-        for store in (postgres, redis):
-            if store:
-                store.wait_ready()
-        yield Stores(postgres, redis)
+        ours = Stores(
+            Postgres("postgres", premises.postgres(place, say), place, data, durable=durable) if database else None,
+            Redis("redis", premises.redis(place, say), place, data, durable=durable) if views else None,
+        )
+        for store in ours.running:
+            running.callback(store.stop)
+            store.spawn()
+        for store in ours.running:
+            store.wait_ready()
+        yield ours
 
 
 @contextmanager
@@ -338,3 +335,24 @@ def _alone(data: Path) -> Iterator[None]:
         lock.write(f"{os.getpid()}\n")
         lock.flush()
         yield
+
+
+def addresses(data: Path) -> dict[str, str]:
+    """Where an instance that runs on `data` has the stores that are its own, for what is started beside it."""
+    sockets = premises.sockets(data.resolve())
+    found = {}
+    if (sockets / ".s.PGSQL.5432").exists():
+        found["database_url"] = _postgres_url(sockets, "daybook")
+        found["database_owner_url"] = _postgres_url(sockets, "daybook_owner")
+    if (sockets / REDIS_SOCKET).exists():
+        found["redis_url"] = _redis_url(sockets)
+    return found
+
+
+def _postgres_url(sockets: Path, role: str) -> str:
+    # The port is named because the caller's PGPORT would be taken otherwise.
+    return f"postgresql://{role}@/daybook?host={quote(os.fspath(sockets), safe='')}&port=5432"
+
+
+def _redis_url(sockets: Path) -> str:
+    return f"unix://{quote(os.fspath(sockets / REDIS_SOCKET))}"

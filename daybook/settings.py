@@ -73,6 +73,15 @@ class Settings(BaseSettings):
             raise ValueError("SECRET_KEY must be set when APP_ENV is production")
         return self
 
+    def with_stores(self, *, database_url: str = "", database_owner_url: str = "", redis_url: str = "") -> Self:
+        """The same with the addresses of stores that are ours; each the environment names stays."""
+        ours: dict[str, SecretStr] = {}
+        if not self.database_url:
+            ours |= {"database_url": SecretStr(database_url), "database_owner_url": SecretStr(database_owner_url)}
+        if not self.redis_url:
+            ours |= {"redis_url": SecretStr(redis_url)}
+        return self.model_copy(update=ours)
+
     @property
     def access_token_life(self) -> timedelta:
         return timedelta(minutes=self.access_token_minutes)

@@ -11,14 +11,15 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from signal import Signals
 
 # How long after a start that did not last the next is tried; one that lasted begins anew at the first.
-BACK_OFF = (0.1, 0.5, 1.0, 2.0, 5.0)
+BACK_OFF = (0.1, 0.4, 1.0, 3.0)
 LASTED = 30.0  # seconds
 
 _PR_SET_PDEATHSIG = 1
@@ -63,6 +64,70 @@ class Process:
             with suppress(subprocess.TimeoutExpired):
                 self._running.wait(patience)
                 break
+
+
+class Program(Process):
+    """One of our own programs: what it says goes to `write` line by line, under its name."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], write: Callable[[str], None]
+    ) -> None:
+        super().__init__(name)
+        self.command = command
+        self.environment = environment
+        self.write = write
+        self._relay: threading.Thread | None = None
+
+    def spawn(self) -> None:
+        self._running = popen(self.command, dies_by=self.dies_by, environment=self.environment)
+        self._relay = threading.Thread(target=self._relay_lines, args=(self._running,), daemon=True)
+        self._relay.start()
+
+    def stop(self) -> None:
+        super().stop()
+        if self._relay:
+            self._relay.join(1.0)  # its last words; a grandchild may keep the pipe open for ever
+
+    def _relay_lines(self, running: subprocess.Popen[bytes]) -> None:
+        for line in running.stdout or ():
+            with suppress(OSError):  # nobody reads us any more: it must not wait for that
+                self.write(f"{self.name:>7} | {line.decode(errors='replace').rstrip()}")
+
+
+class Watch:
+    """Looks after processes: each that died is started again, later and later while it does not stay."""
+
+    def __init__(
+        self, processes: Sequence[Process], say: Callable[[str], None], back_off: Sequence[float] = BACK_OFF
+    ) -> None:
+        self._say = say
+        self._back_off = back_off
+        self._falls = dict.fromkeys(processes, 0)
+        self._started = dict.fromkeys(processes, time.monotonic())
+        self._due: dict[Process, float] = {}
+
+    def look(self) -> None:
+        """Once round, at once. Main thread only. Raises `CannotRun` when a process cannot be kept running."""
+        now = time.monotonic()
+        for process in self._falls:
+            if process.is_running:
+                continue
+            if process not in self._due:
+                self._due[process] = now + self._patience(process, now)
+            elif self._due[process] <= now:
+                del self._due[process]
+                self._started[process] = now
+                process.spawn()
+
+    def _patience(self, process: Process, now: float) -> float:
+        if now - self._started[process] > LASTED:
+            self._falls[process] = 0
+        falls = self._falls[process]
+        if falls == len(self._back_off):
+            raise CannotRun(f"{process.name} does not stay up: it ended {falls + 1} times in a row")
+        self._falls[process] += 1
+        self._say(f"{process.name} ended; it is started again in {self._back_off[falls]:g} s")
+        return self._back_off[falls]
 
 
 def popen(

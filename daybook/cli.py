@@ -1,0 +1,91 @@
+"""The `daybook` command: everything on one machine (`up`), and each role of its own."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import typer
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import ValidationError
+from rich.console import Console
+
+from daybook import embedded, settings, wiring
+from daybook.migrations import run
+from daybook.settings import Settings
+from daybook.supervisor import CannotRun
+from daybook.up import up as bring_up
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+lines = Console(highlight=False, markup=False, soft_wrap=True)
+complaints = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
+
+
+@app.command()
+def up() -> None:
+    """Start everything on this machine: the stores that are not named, the migrations, the API and the follower."""
+    with _complaining():
+        bring_up(
+            settings.read(),
+            migrate=_migrate,
+            commands={"api": _ourselves("api"), "follow": _ourselves("follow")},
+            say=lines.print,
+            relay=typer.echo,
+        )
+
+
+@app.command()
+def api() -> None:
+    """Answer HTTP."""
+    with _complaining():
+        wiring.serve_api(_with_stores())
+
+
+@app.command()
+def follow() -> None:
+    """Post what the journal records to the views."""
+    with _complaining():
+        wiring.follow(_with_stores())
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database's schema up to date, before anything else starts."""
+    with _complaining():
+        _migrate(_with_stores(views=False))
+
+
+def _migrate(told: Settings) -> None:
+    role = conninfo_to_dict(told.database_url.get_secret_value())["user"]
+    run.migrate(told.database_owner_url.get_secret_value(), told.daybook_schema, role=str(role))
+
+
+def _ourselves(command: str) -> list[str]:
+    """This command by way of this interpreter, whatever lies in the directory we are called from."""
+    return [sys.executable, "-P", "-m", "daybook", command]
+
+
+def _with_stores(*, views: bool = True) -> Settings:
+    """The environment's settings; stores it does not name are those of the `daybook up` that runs here."""
+    told = settings.read()
+    found = told.with_stores(**embedded.addresses(told.daybook_data))
+    needed = {"DATABASE_URL": found.database_url} | ({"REDIS_URL": found.redis_url} if views else {})
+    for name, address in needed.items():
+        if not address:
+            raise CannotRun(f"{name} is not set, and no `daybook up` runs on {told.daybook_data}")
+    return found
+
+
+@contextmanager
+def _complaining() -> Iterator[None]:
+    """What people can mend is told in one line each, with exit code 1."""
+    try:
+        yield
+    except ValidationError as invalid:
+        for error in invalid.errors(include_input=False, include_url=False):
+            setting = " ".join(str(part).upper() for part in error["loc"])
+            complaints.print(f"daybook: {setting} {error['msg'].removeprefix('Value error, ')}".replace("  ", " "))
+        raise typer.Exit(1) from None
+    except (CannotRun, OSError, psycopg.OperationalError) as error:
+        complaints.print(f"daybook: {error}")
+        raise typer.Exit(1) from None

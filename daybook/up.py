@@ -1,0 +1,151 @@
+"""Everything on one machine: the stores, the migrations, our processes, until somebody stops it."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from types import FrameType
+
+from daybook import embedded
+from daybook.settings import Settings
+from daybook.supervisor import CannotRun, Program, Watch
+
+PATIENCE = 60.0  # seconds until the API has to be ready
+
+Say = Callable[[str], None]
+
+
+def up(
+    settings: Settings,
+    *,
+    migrate: Callable[[Settings], None],
+    commands: Mapping[str, Sequence[str]],
+    say: Say,
+    relay: Say,
+) -> None:
+    """Run the stores `settings` do not name, migrate once, then run `commands` side by side.
+
+    `say` is told our own lines, `relay` those of the commands, each under its command's name.
+
+    Returns after Ctrl-C, SIGTERM or SIGHUP, with nothing left running. Raises `CannotRun`, with nothing left either.
+    """
+    with suppress(KeyboardInterrupt), ExitStack() as running:
+        go_on = _interrupt_once()
+        _refuse_a_taken_port(settings)
+        stores = running.enter_context(
+            embedded.stores(
+                settings.daybook_data, database=not settings.database_url, views=not settings.redis_url, say=say
+            )
+        )
+        settings = settings.with_stores(
+            database_url=stores.database_url,
+            database_owner_url=stores.database_owner_url,
+            redis_url=stores.redis_url,
+        )
+        migrate(settings)
+        environment = _environment(settings)
+        programs = [Program(name, command, environment, relay) for name, command in commands.items()]
+        for program in programs:
+            running.callback(program.stop)
+            program.spawn()
+        watch = Watch([*stores.running, *programs], say)
+        until = time.monotonic() + PATIENCE
+        while not _asked(settings, "GET", "/health/ready"):
+            go_on()
+            watch.look()
+            if time.monotonic() > until:
+                raise CannotRun(f"the API was not ready after {PATIENCE:.0f} s")
+            time.sleep(0.05)
+        _greet(settings, say)
+        while True:
+            go_on()
+            watch.look()
+            time.sleep(0.1)
+    say("stopped")
+
+
+def _interrupt_once() -> Callable[[], None]:
+    """Have Ctrl-C, SIGTERM and SIGHUP end what we do, and nothing disturb the tidying up that follows.
+
+    Returns what a loop asks before it goes on: Python drops an interrupt that comes while it runs a hook of its own,
+    such as those around a fork.
+    """
+    came = False
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        nonlocal came
+        came = True
+        for number in stopping:
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    def go_on() -> None:
+        if came:
+            raise KeyboardInterrupt
+
+    stopping = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    for number in stopping:
+        signal.signal(number, interrupt)
+    return go_on
+
+
+def _refuse_a_taken_port(settings: Settings) -> None:
+    host, port = settings.host, settings.port
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the API does
+            probe.bind(address)
+            probe.listen()
+    except OSError as error:
+        raise CannotRun(f"port {port} of {host} cannot be used ({error.strerror}): set PORT to another one") from error
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """What our processes are told: the caller's environment and where the stores are."""
+    people = settings.log_format == "people" or (settings.log_format == "auto" and sys.stdout.isatty())
+    return {
+        **os.environ,
+        "DATABASE_URL": settings.database_url.get_secret_value(),
+        "DATABASE_OWNER_URL": settings.database_owner_url.get_secret_value(),
+        "REDIS_URL": settings.redis_url.get_secret_value(),
+        "LOG_FORMAT": "people" if people else "json",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def _greet(settings: Settings, say: Say) -> None:
+    host = _to_call(settings.host)
+    at = f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+    say("")
+    say(f"API       {at}")
+    say(f"Docs      {at}/docs")
+    demo = _asked(settings, "POST", "/dev/seed") if settings.is_development else None
+    if demo:
+        say(f"Admin     {demo['admin_email']} / {demo['admin_password']}")
+        say(f"User      {demo['user_email']} / {demo['user_password']}")
+    say("Ctrl-C stops everything.")
+    say("")
+
+
+def _asked(settings: Settings, method: str, path: str) -> dict[str, str] | None:
+    """The API's answer; None while there is none."""
+    connection = http.client.HTTPConnection(_to_call(settings.host), settings.port, timeout=10)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        body = answer.read()
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    return dict(json.loads(body)) if answer.status < 300 else None
+
+
+def _to_call(host: str) -> str:
+    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)

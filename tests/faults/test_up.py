@@ -1,0 +1,237 @@
+"""`daybook up`: everything comes up or nothing does, what dies comes back, and nothing is left behind."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+import pytest
+
+from daybook import premises
+from daybook.supervisor import CannotRun, Program, Watch
+
+
+class Household:
+    """A `daybook up` with stand-ins for our processes, on a port and a data directory of its own."""
+
+    def __init__(self, data, **environment):
+        self.data = data
+        self.port = free_port()
+        self.running = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.household", "up"],
+            env={
+                **{name: value for name, value in os.environ.items() if not name.endswith("_URL")},
+                "APP_ENV": "development",
+                "DAYBOOK_DATA": str(data),
+                "PORT": str(self.port),
+                "PYTHONUNBUFFERED": "1",
+                **environment,
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.said = ""
+
+    def until(self, pattern):
+        """Read on until a line matches."""
+        for line in self.running.stdout:
+            self.said += line
+            if found := re.search(pattern, line):
+                return found
+        raise AssertionError(f"it ended without {pattern!r}:\n{self.said}")
+
+    def family(self):
+        return psutil.Process(self.running.pid).children(recursive=True)
+
+    def ended(self):
+        """Its exit code once it has ended; it is all said then."""
+        said, _ = self.running.communicate(timeout=60)
+        self.said += said
+        return self.running.returncode
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def gone(processes):
+    """Whether all of them end; they are nobody's children here, so it may take the system a moment to see them off."""
+    return psutil.wait_procs(processes, timeout=15)[1] == []
+
+
+@pytest.fixture
+def data():
+    """A data directory that is not there yet, at the end of a path that everybody can enter."""
+    with tempfile.TemporaryDirectory(prefix="daybook-data-") as parent:
+        Path(parent).chmod(0o711)
+        yield Path(parent).resolve() / ".daybook"
+
+
+@pytest.fixture
+def start(data):
+    """Start a household; one that still runs at the end is stopped."""
+    households = []
+
+    def started(**environment):
+        households.append(Household(data, **environment))
+        return households[-1]
+
+    yield started
+    for household in households:
+        household.running.terminate()
+        household.ended()
+        household.running.stdout.close()
+    shutil.rmtree(premises.sockets(data), ignore_errors=True)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_it_says_where_things_are_and_stops_in_order_with_nothing_left(start, data, how):
+    household = start()
+    household.until("Ctrl-C")
+    family = household.family()
+    assert len(family) > 4
+
+    household.running.send_signal(how)
+
+    assert household.ended() == 0
+    assert gone(family)
+    assert not premises.sockets(data).exists()
+    assert f"http://127.0.0.1:{household.port}\n" in household.said
+    assert f"http://127.0.0.1:{household.port}/docs\n" in household.said
+    assert "admin@b.example / the admin's" in household.said
+    assert "user@b.example / the user's" in household.said
+    assert re.search(r"^ +api \| serving \d+$", household.said, re.MULTILINE)
+    assert household.said.index("migrated") < household.said.index("serving")
+    assert household.said.endswith("stopped\n")
+
+
+def test_a_kill_leaves_nothing_and_the_next_start_finds_its_data(start):
+    household = start()
+    household.until("Ctrl-C")
+    family = household.family()
+
+    household.running.kill()
+
+    assert household.ended() == -signal.SIGKILL
+    assert gone(family)
+    start().until("Ctrl-C")
+
+
+@pytest.mark.parametrize("moment", ["initdb", "postgres", "valkey-server"])
+def test_stopped_while_it_starts_it_leaves_nothing_either(start, moment):
+    household = start()
+    up = psutil.Process(household.running.pid)
+    while moment not in {process.name() for process in up.children(recursive=True)}:
+        assert household.running.poll() is None
+    family = household.family()
+
+    household.running.terminate()
+
+    assert household.ended() == 0
+    assert gone(family)
+
+
+def test_a_taken_port_is_one_clear_line_before_anything_starts(start, data):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+
+        household = start(PORT=str(port), SECRET_KEY="x" * 32)
+
+        assert household.ended() == 1
+    assert (
+        household.said == f"port {port} of 127.0.0.1 cannot be used (Address already in use): set PORT to another one\n"
+    )
+    assert not data.exists()
+
+
+def test_a_second_one_on_the_same_data_is_refused(start):
+    first = start()
+    first.until("Ctrl-C")
+
+    second = start()
+
+    assert second.ended() == 1
+    assert re.fullmatch(rf".* is in use by another daybook, process {first.running.pid}\n", second.said)
+
+
+@pytest.mark.parametrize("victim", ["postgres", "valkey-server"])
+def test_a_killed_store_comes_back_on_the_same_data(start, data, victim):
+    household = start()
+    household.until("Ctrl-C")
+    killed = [child for child in psutil.Process(household.running.pid).children() if child.name() == victim]
+
+    killed[0].kill()
+
+    household.until("ended; it is started again in 0.1 s")
+    assert gone(killed)
+    up = psutil.Process(household.running.pid)
+    while victim not in {child.name() for child in up.children()}:
+        assert household.running.poll() is None
+
+
+def test_a_killed_program_comes_back(start):
+    household = start()
+    first = int(household.until(r"following (\d+)")[1])
+    household.until("Ctrl-C")
+
+    os.kill(first, signal.SIGKILL)
+
+    assert int(household.until(r"following (\d+)")[1]) != first
+
+
+def test_one_that_cannot_be_kept_running_stops_everything(start):
+    household = start(FOLLOWER="fall")
+    household.until("follow ended")
+    family = household.family()
+
+    assert household.ended() == 1
+    assert household.said.endswith("follow does not stay up: it ended 5 times in a row\n")
+    assert gone(family)
+
+
+def test_named_stores_are_used_and_none_is_started(start, stores, data):
+    household = start(
+        DATABASE_URL=stores.database_url, DATABASE_OWNER_URL=stores.database_owner_url, REDIS_URL=stores.redis_url
+    )
+    household.until("Ctrl-C")
+
+    assert {child.name() for child in household.family()}.isdisjoint({"postgres", "valkey-server"})
+    assert not (data / "lock").exists()
+
+
+def test_each_wait_before_another_start_is_longer_until_it_is_given_up():
+    said = []
+    program = Program("brief", [sys.executable, "-c", ""], dict(os.environ), lambda line: None)
+    watch = Watch([program], said.append, back_off=(0.0, 0.01, 0.02))
+
+    def look_until_it_is_given_up():
+        while True:
+            watch.look()
+
+    with pytest.raises(CannotRun, match="brief does not stay up: it ended 4 times in a row"):
+        look_until_it_is_given_up()
+    assert said == [f"brief ended; it is started again in {wait} s" for wait in ("0", "0.01", "0.02")]
+
+
+def test_what_a_program_says_is_relayed_under_its_name_to_the_last_word():
+    said = []
+    words = "import os; os.write(1, b'a line\\n\\xff\\nthe last'); os.write(2, b' word')"
+    program = Program("talker", [sys.executable, "-c", words], dict(os.environ), said.append)
+
+    program.spawn()
+    while program.is_running:
+        pass
+    program.stop()
+
+    assert said == [" talker | a line", " talker | \ufffd", " talker | the last word"]
