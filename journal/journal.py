@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, get_args
 from uuid import UUID
 
 import orjson
 import psycopg
 import psycopg.sql
 
-from booking.events import Event
+from booking.events import Event, UserEvent
 from journal import codec, tags
 from journal.chain import COLUMNS, Row
 from journal.connection import CONNECT_WITHIN, Line, Unavailable, conninfo
@@ -85,6 +85,16 @@ class Reading:
     known: Mapping[UUID, Known]
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """The facts about users since a position, up to the head; not `complete` when that was too long ago to look."""
+
+    journal_id: UUID
+    head: int
+    complete: bool
+    facts: Sequence[tuple[int, UserEvent]]
+
+
 _READ = f"""
 select h.journal_id, h.position, greatest(journal_now(), h.recorded_at),
        x.tag, x.command_id, x.position, x.type, x.version, x.payload, x.request_digest, x.recorded_at, x.hash
@@ -117,6 +127,14 @@ from (select distinct position from event_tags where tag >= %s and tag < %s) t
 cross join lateral (select * from events e where e.position = t.position offset 0) e order by e.position
 """
 _ROWS = f"select {COLUMNS} from events where position > %s order by position limit %s"
+_USER_FACTS = """
+select h.journal_id, h.position, h.position between %(after)s and %(after)s + 10000,
+       e.position, e.type, e.version, e.payload
+from journal_head h left join lateral (
+  select * from events where position > %(after)s and position <= %(after)s + 10000 and type = any(%(types)s) offset 0
+) e on true order by e.position
+"""
+_USER_FACT_TYPES = [form.name for form in codec.FORMS if form.event in get_args(UserEvent)]
 _HEAD = "select journal_id, position, hash from journal_head"
 
 
@@ -173,6 +191,13 @@ class Journal:
     async def of_tags_between(self, first: str, beyond: str) -> list[Recorded]:
         """The facts bearing any tag in `[first, beyond)` by code point, in order. Raises `Unavailable`."""
         return await self._recorded(await self._reading.execute(_OF_TAGS_BETWEEN, (first, beyond)))
+
+    async def user_facts(self, *, after: int) -> News:
+        """The facts about users above position `after`. Raises `Unavailable`."""
+        rows = await self._reading.execute(_USER_FACTS, {"after": after, "types": _USER_FACT_TYPES})
+        journal_id, head, complete = rows[0][:3]
+        facts: list[tuple[int, Any]] = [(row[3], codec.decode(*row[4:])) for row in rows if row[3] is not None]
+        return News(journal_id, head, complete, facts)
 
     async def rows(self, after: int, limit: int) -> list[Row]:
         """Every column of the rows above position `after`, for proof; texts stay sealed. Raises `Unavailable`."""
