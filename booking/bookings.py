@@ -123,7 +123,7 @@ def cancel(
     known(booking)
     deadline = booking.slot.start - space.rules.cancellation_deadline
     late = [DeadlinePassed(deadline)] if now > deadline and not at_any_time else []
-    refuse_if([*booking.objections(now=now)] or late)
+    refuse_if((*booking.objections(now=now), *late))
     yield BookingCancelled(
         booking_id=booking.id,
         space_id=booking.space_id,

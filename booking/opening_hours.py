@@ -46,7 +46,7 @@ class Window:
         start = first_instant(_at(day, self.opens), tz)
         if self.closes == "24:00":
             return start, day_start(day + _DAY, tz)
-        return start, max(start, last_instant(_at(day if self.closes > self.opens else day + _DAY, self.closes), tz))
+        return start, last_instant(_at(day if self.closes > self.opens else day + _DAY, self.closes), tz)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -192,6 +192,15 @@ def test_a_booking_is_cancelled_once():
     assert refused.value.refusals == (BookingNotActive("cancelled"),)
 
 
+def test_a_booking_that_has_ended_and_whose_deadline_has_passed_is_refused_for_both():
+    booking = created(hours(10, 12, THURSDAY))
+
+    with pytest.raises(Refused) as refused:
+        cancel([*HISTORY, booking], booking.booking_id, now=at(12, THURSDAY))
+
+    assert refused.value.refusals == (BookingNotActive("expired"), DeadlinePassed(at(10, date(2026, 1, 7))))
+
+
 def test_what_is_no_booking_is_not_cancelled():
     with pytest.raises(NotFound, match=f"no booking {UUID(int=1)}"):
         cancel(HISTORY, UUID(int=1))
