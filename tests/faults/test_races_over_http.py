@@ -1,0 +1,155 @@
+"""Two API processes, eight clients each, all after the same slots: what the journal holds afterwards is the judge."""
+
+import asyncio
+import random
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+
+from booking.events import BookingCancelled, BookingCreated, Event
+from booking.slots import Slot
+from daybook.embedded import Stores
+from journal import chain, codec
+from tests.journals import Place, a_journal, a_place
+from tests.processes import Api, a_space, daybook, registered, seeded, slot
+
+ALLOWANCE = 5
+CLIENTS = 8
+TRIES = 25
+
+
+@pytest.fixture
+def place(stores: Stores):
+    with a_place(stores) as place:
+        yield place
+
+
+class Client:
+    """Somebody who books, cancels and books again, and remembers every success."""
+
+    def __init__(self, api: Api, token: str, spaces: list[str], seed: int) -> None:
+        self.api, self.token, self.spaces = api, token, spaces
+        self.chance = random.Random(seed)
+        self.successes: Counter[tuple[str, str, int]] = Counter()
+        self.statuses: Counter[int] = Counter()
+
+    async def run(self) -> None:
+        mine: list[str] = []
+        async with self.api.client(self.token) as client:
+            for _ in range(TRIES):
+                if mine and self.chance.random() < 0.4:
+                    booking = mine.pop(self.chance.randrange(len(mine)))
+                    answer = await client.delete(f"/bookings/{booking}", headers={"Idempotency-Key": str(uuid4())})
+                    event = "BookingCancelled"
+                else:
+                    wanted = slot(self.chance.randrange(60), self.chance.randrange(2, 9))
+                    body = {"space_id": self.chance.choice(self.spaces), **wanted, "notes": "a race"}
+                    answer = await client.post("/bookings", json=body, headers={"Idempotency-Key": str(uuid4())})
+                    event = "BookingCreated"
+                self.statuses[answer.status_code] += 1
+                if answer.is_success:
+                    self.successes[event, answer.json()["id"], int(answer.headers["Journal-Position"])] += 1
+                    if event == "BookingCreated":
+                        mine.append(answer.json()["id"])
+
+
+async def test_clients_of_two_processes_racing_for_overlapping_slots_overbook_nothing(
+    stores: Stores, place: Place, tmp_path: Path
+) -> None:
+    with daybook(stores, place, tmp_path, apis=2) as apis:
+        admin = await seeded(apis[0])
+        single, double = await a_space(apis[0], admin), await a_space(apis[0], admin, concurrent_bookings=2)
+        tokens = [await registered(apis[0]) for _ in range(CLIENTS)]  # each of them signed in at both processes
+        clients = [Client(api, token, [single, double], seed) for api in apis for seed, token in enumerate(tokens)]
+        await asyncio.gather(*(client.run() for client in clients))
+
+    statuses = sum((client.statuses for client in clients), Counter())
+    assert set(statuses) <= {200, 201, 409}, statuses
+    assert statuses[201] > CLIENTS
+    assert statuses[409] > 0
+
+    rows = place.rows()
+    assert [row.position for row in rows] == list(range(1, len(rows) + 1))
+    async with a_journal(place) as journal:
+        journal_id, head, hash = await journal.head()
+    assert chain.check(chain.origin(journal_id), 0, rows) == hash
+    assert head == len(rows)
+
+    events = {row.position: codec.decode(row.type, row.version, row.payload) for row in rows}
+    in_journal = Counter(
+        (row.type, str(events[row.position].booking_id), row.position) for row in rows if row.type.startswith("Booking")
+    )
+    assert in_journal == sum((client.successes for client in clients), Counter())
+    assert_nothing_is_overbooked(list(events.values()), {UUID(single): 1, UUID(double): 2})
+
+
+def assert_nothing_is_overbooked(history: list[Event], at_most: dict[UUID, int]) -> None:
+    """Replay with an oracle of our own: what is held when each booking is made, instant by instant."""
+    held: dict[UUID, tuple[UUID, UUID, Slot]] = {}
+    for event in history:
+        match event:
+            case BookingCreated():
+                held[event.booking_id] = event.space_id, event.user_id, event.slot
+                slots = [slot for space, _, slot in held.values() if space == event.space_id]
+                assert busiest(slots) <= at_most[event.space_id]
+                assert sum(user == event.user_id for _, user, _ in held.values()) <= ALLOWANCE
+            case BookingCancelled():
+                del held[event.booking_id]
+
+
+def busiest(slots: list[Slot]) -> int:
+    """The most slots that hold at one instant: at the same instant ends count before starts."""
+    changes: list[tuple[datetime, int]] = [(slot.start, 1) for slot in slots] + [(slot.end, -1) for slot in slots]
+    most = now = 0
+    for _, change in sorted(changes):
+        now += change
+        most = max(most, now)
+    return most
+
+
+async def test_twenty_identical_requests_with_one_key_give_one_booking_and_one_answer(
+    stores: Stores, place: Place, tmp_path: Path
+) -> None:
+    with daybook(stores, place, tmp_path, apis=2) as apis:
+        space = await a_space(apis[0], await seeded(apis[0]))
+        token = await registered(apis[0])
+        body = {"space_id": space, **slot(40), "notes": "once"}
+
+        async def ask(api: Api) -> tuple[int, bytes, str]:
+            async with api.client(token) as client:
+                answer = await client.post("/bookings", json=body, headers={"Idempotency-Key": "the same"})
+                return answer.status_code, answer.content, answer.headers["ETag"]
+
+        answers = await asyncio.gather(*(ask(apis[n % 2]) for n in range(20)))
+
+    assert len(set(answers)) == 1
+    assert answers[0][0] == 201
+    assert [row.type for row in place.rows()].count("BookingCreated") == 1
+
+
+async def test_an_api_killed_straight_after_its_answer_has_lost_nothing(
+    stores: Stores, place: Place, tmp_path: Path
+) -> None:
+    promised = []
+    with daybook(stores, place, tmp_path) as (api,):
+        space = await a_space(api, await seeded(api))
+        token = await registered(api)
+        for attempt in range(3):
+            async with api.client(token) as client:
+                headers = {"Prefer": "respond-async"}  # nothing may have happened after the commit yet
+                answer = await client.post("/bookings", json={"space_id": space, **slot(8 * attempt)}, headers=headers)
+                api.kill()
+            assert answer.status_code == 201, answer.text
+            promised.append(answer.json()["id"])
+            api.start()
+        async with api.client(token) as client:
+            for id in promised:
+                assert (await client.get(f"/bookings/{id}")).json()["status"] == "confirmed"
+
+    made = [
+        str(codec.decode(row.type, 1, row.payload).booking_id) for row in place.rows() if row.type == "BookingCreated"
+    ]
+    assert made == promised
