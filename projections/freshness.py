@@ -8,7 +8,8 @@ from typing import Any
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
-from projections.generations import Keys, Mark, client
+from projections.asking import client
+from projections.generations import Keys, Mark
 
 LISTEN_AGAIN_AFTER = 0.5  # seconds
 ANSWER_WITHIN = 0.5  # seconds

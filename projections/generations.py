@@ -4,23 +4,14 @@ Every key of a view bears the hash tag `{view@schema}`, so it lies in one slot o
 share one Redis. A generation is written by whoever holds the view's lease, one page of facts at a time, all or nothing.
 """
 
-from collections.abc import Iterable
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from datetime import timedelta
+from typing import Any, Self
 from uuid import UUID
 
-from redis.asyncio import Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-
-CONNECT_WITHIN = 0.5  # seconds
-
-
-def client(redis_url: str, *, within: float | None) -> Redis:
-    """A client whose calls end within so many seconds each, None for as long as it takes; it never tries again."""
-    return Redis.from_url(
-        redis_url, socket_timeout=within, socket_connect_timeout=CONNECT_WITHIN, retry=Retry(NoBackoff(), 0)
-    )
+from projections.asking import Asking, Script
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +34,12 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """The names of a view's keys. `channel` tells the position that is answered from, empty when none is."""
+    """The names of a view's keys. On `channel` it says the position it answers at, nothing when it ceases to."""
 
     prefix: str
 
     @classmethod
-    def of(cls, view: str, schema: str) -> "Keys":
+    def of(cls, view: str, schema: str) -> Self:
         return cls(f"v:{{{view}@{schema}}}")
 
     @property
@@ -62,17 +53,17 @@ class Keys:
 
     @property
     def building(self) -> str:
-        """The number of the generation that is being filled."""
+        """The number of the generation that is being filled to take over."""
         return f"{self.prefix}:building"
 
     @property
-    def generations(self) -> str:
-        """How many generations there have been."""
-        return f"{self.prefix}:generations"
+    def last(self) -> str:
+        """The number given last."""
+        return f"{self.prefix}:last"
 
     @property
     def owner(self) -> str:
-        """The fencing token of whoever may write, for as long as its lease lasts."""
+        """The token of whoever may write, for as long as the lease lasts."""
         return f"{self.prefix}:owner"
 
     def mark(self, generation: bytes) -> str:
@@ -82,3 +73,190 @@ class Keys:
         """The keys of documents and lists."""
         start = f"{self.prefix}:g{generation.decode()}:"
         return [start + name for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One filling of a view, as far as its mark says."""
+
+    number: bytes
+    mark: Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The generation that answers and the one being filled; either may be missing, or of another version."""
+
+    active: Generation | None
+    building: Generation | None
+
+
+class NotOwner(Exception):
+    """The lease is somebody else's, or ran out: whatever was to be written is not."""
+
+
+class Moved(Exception):
+    """The generation is not where it was left: whatever was to be written is not."""
+
+
+# The first key of each is `owner`, the first argument the token; what is asked by another token is not done.
+_TAKE = Script("""
+local owner = redis.call('GET', KEYS[1])
+if owner and owner ~= ARGV[1] then return false end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+local standing = {}
+for i = 2, 3 do
+  local number = redis.call('GET', KEYS[i])
+  standing[#standing + 1] = number
+  standing[#standing + 1] = number and redis.call('GET', ARGV[3] .. number .. ':mark')
+end
+return standing
+""")
+_RELEASE = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end")
+_BEGIN = Script("""
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'owner' end
+redis.call('SET', KEYS[2], ARGV[2])
+redis.call('SET', KEYS[3], ARGV[3])
+return 'done'
+""")
+# From the fourth key on, each with what is done to it: = store, + enter in the list, - strike from it.
+_APPLY = Script("""
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'owner' end
+if redis.call('GET', KEYS[3]) ~= ARGV[3] then return 'mark' end
+for i = 4, #KEYS do
+  local what, value = ARGV[2 * i], ARGV[2 * i + 1]
+  if what == '=' then redis.call('SET', KEYS[i], value)
+  elseif what == '+' then redis.call('ZADD', KEYS[i], 0, value)
+  else redis.call('ZREM', KEYS[i], value) end
+end
+redis.call('SET', KEYS[3], ARGV[4])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+if redis.call('GET', KEYS[2]) == ARGV[5] then redis.call('PUBLISH', ARGV[6], ARGV[7]) end
+return 'done'
+""")
+_SWITCH = Script("""
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'owner' end
+if redis.call('GET', KEYS[2]) ~= ARGV[2] or redis.call('GET', KEYS[4]) ~= ARGV[3] then return 'mark' end
+redis.call('SET', KEYS[3], ARGV[2])
+redis.call('DEL', KEYS[2])
+redis.call('PUBLISH', ARGV[4], ARGV[5])
+return 'done'
+""")
+_WITHDRAW = Script("""
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'owner' end
+for i = 2, 3 do
+  if redis.call('GET', KEYS[i]) == ARGV[2] then redis.call('DEL', KEYS[i]) end
+end
+if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('PUBLISH', ARGV[3], '') end
+return 'done'
+""")
+_DROP = Script("""
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'owner' end
+redis.call('UNLINK', unpack(KEYS, 2))
+return 'done'
+""")
+
+
+class Lease:
+    """The right to write one view. It lasts for a while after each use; whoever let it run out is refused."""
+
+    def __init__(self, asking: Asking, keys: Keys, *, lasts: timedelta) -> None:
+        self._asking = asking
+        self._keys = keys
+        self._lasts = lasts // timedelta(milliseconds=1)
+        self._token = secrets.token_hex(16)
+
+    async def take(self) -> Standing | None:
+        """Take or keep the lease and say how the view stands; None when it is somebody else's."""
+        keys = self._keys
+        found = await self._run(
+            _TAKE, (keys.owner, keys.active, keys.building), (self._token, self._lasts, f"{keys.prefix}:g")
+        )
+        if found is None:
+            self._token = secrets.token_hex(16)  # so that nothing under way from the last time can pass for the next
+            return None
+        return Standing(_generation(*found[:2]), _generation(*found[2:]))
+
+    async def release(self) -> None:
+        """Let somebody else have it at once."""
+        await self._run(_RELEASE, (self._keys.owner,), (self._token,))
+
+    async def begin(self, mark: Mark) -> Generation:
+        """An empty generation to be filled from `mark` on, instead of any other. Raises `NotOwner`."""
+        number = str(await self._asking.ask("INCR", self._keys.last)).encode()
+        keys = self._keys
+        await self._change(_BEGIN, (keys.building, keys.mark(number)), (number, bytes(mark)))
+        return Generation(number, mark)
+
+    async def read(self, generation: Generation, names: Sequence[str]) -> dict[str, bytes | None]:
+        """The stored documents of these names."""
+        if not names:
+            return {}
+        return dict(
+            zip(names, await self._asking.ask("MGET", *self._keys.of_generation(generation.number, names)), strict=True)
+        )
+
+    async def apply(
+        self,
+        generation: Generation,
+        to: Mark,
+        documents: Mapping[str, bytes],
+        entries: Mapping[tuple[str, bytes], bool],
+    ) -> Generation:
+        """Write documents and list entries (False strikes them) and move the mark, or nothing.
+
+        Raises `NotOwner`, and `Moved` unless the mark is where `generation` has it.
+        """
+        keys, number = self._keys, generation.number
+        changed = keys.of_generation(number, (*documents, *(name for name, _ in entries)))
+        what: list[Any] = []
+        for document in documents.values():
+            what += (b"=", document)
+        for (_, entry), stays in entries.items():
+            what += (b"+" if stays else b"-", entry)
+        await self._change(
+            _APPLY,
+            (keys.active, keys.mark(number), *changed),
+            (self._lasts, bytes(generation.mark), bytes(to), number, keys.channel, to.position, *what),
+        )
+        return Generation(number, to)
+
+    async def switch(self, to: Generation) -> None:
+        """Have queries answered from the generation that was being filled. Raises `NotOwner`, `Moved`."""
+        keys = self._keys
+        await self._change(
+            _SWITCH,
+            (keys.building, keys.active, keys.mark(to.number)),
+            (to.number, bytes(to.mark), keys.channel, to.mark.position),
+        )
+
+    async def withdraw(self, generation: Generation) -> None:
+        """Have it neither answer nor be filled any more. Raises `NotOwner`."""
+        keys = self._keys
+        await self._change(_WITHDRAW, (keys.active, keys.building), (generation.number, keys.channel))
+
+    async def sweep(self, below: Generation) -> None:
+        """Remove every generation older than `below`. Raises `NotOwner`."""
+        start, cursor = f"{self._keys.prefix}:g".encode(), 0
+        while True:
+            cursor, found = await self._asking.ask("SCAN", cursor, "MATCH", start + b"*", "COUNT", 1_000)
+            old = [key for key in found if int(key[len(start) :].partition(b":")[0]) < int(below.number)]
+            if old:
+                await self._change(_DROP, old, ())
+            if not int(cursor):
+                return
+
+    async def _change(self, script: Script, keys: Sequence[Any], arguments: Sequence[Any]) -> None:
+        outcome = await self._run(script, (self._keys.owner, *keys), (self._token, *arguments))
+        if outcome == b"owner":
+            self._token = secrets.token_hex(16)
+            raise NotOwner
+        if outcome == b"mark":
+            raise Moved
+
+    async def _run(self, script: Script, keys: Sequence[Any], arguments: Sequence[Any]) -> Any:
+        return await script.run(self._asking.ask, keys, arguments)
+
+
+def _generation(number: bytes | None, mark: bytes | None) -> Generation | None:
+    return Generation(number, Mark.of(mark)) if number and mark else None

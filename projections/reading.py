@@ -5,7 +5,6 @@ while their view cannot answer; the others raise `Unavailable`.
 """
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,9 +15,9 @@ from redis.exceptions import NoScriptError, RedisError
 from journal.connection import Unavailable
 from journal.folding import Aggregates, Forgotten, Kept, Named
 from journal.journal import Journal
-from journal.writer import Asked, Grouping
+from projections.asking import Asking, Script
 from projections.freshness import Freshness
-from projections.generations import Keys, client
+from projections.generations import Keys
 from projections.views import View
 
 NAMES = ("availability", "bookings", "spaces")
@@ -68,7 +67,7 @@ ANY = Tails()
 # KEYS active, mark, list; ARGV generation, prefix of documents, length of an entry's tail behind the document's id,
 # from, to, documents wanted, entries looked at, and which tails will do: letters, side, instant.
 # The answer: generation, mark, the last entry of the page if there may be more behind it, documents.
-_PAGE = """
+_PAGE = Script("""
 local active, mark = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
 if active ~= ARGV[1] then return {active, mark, false, {}} end
 local tail, wanted, scanned = tonumber(ARGV[3]), tonumber(ARGV[6]), tonumber(ARGV[7])
@@ -88,8 +87,7 @@ for _, entry in ipairs(entries) do
   last = entry
 end
 return {active, mark, more and last, #names > 0 and redis.call('MGET', unpack(names)) or {}}
-"""
-_PAGE_SHA = hashlib.sha1(_PAGE.encode(), usedforsecurity=False).hexdigest()
+""")
 SCANNED = 1_000
 """Entries looked at for one page of those that fit; a page can be short, or empty, with more behind it."""
 
@@ -98,10 +96,8 @@ class Views:
     """The views of one journal, as a process reads them."""
 
     def __init__(self, redis_url: str, schema: str, journal: Journal, *, names: Sequence[str] = NAMES) -> None:
-        self._redis = client(redis_url, within=ANSWER_WITHIN)
+        self._asking = Asking(redis_url, within=ANSWER_WITHIN)
         self._schema = schema
-        self._grouping: Grouping[tuple[Any, ...], Any] = Grouping(self._ask_together, at_most=100)
-        self._asking = 0
         self._left_alone_until = 0.0
         self._generations: dict[str, bytes] = {}
         # Not the one commands decide with: what strangers ask about must not push that one's aggregates out.
@@ -141,7 +137,8 @@ class Views:
             generation = self._generations.get(view.name, b"1")
             listed, documents = keys.of_generation(generation, (name, f"{of}:"))
             arguments = (generation, documents, tails.length, after, to, limit, scanned)
-            active, mark, last, found = await self._run_page(
+            active, mark, last, found = await _PAGE.run(
+                self._ask,
                 (keys.active, keys.mark(generation), listed),
                 (*arguments, tails.letters, tails.side, tails.instant),
             )
@@ -172,8 +169,7 @@ class Views:
 
     async def close(self) -> None:
         await self._freshness.close()
-        await self._grouping.finish()
-        await self._redis.aclose()
+        await self._asking.close()
 
     def _is_answering(self, view: View, generation: bytes, active: bytes | None) -> bool:
         if active is None:
@@ -181,39 +177,18 @@ class Views:
         self._generations[view.name] = active
         return active == generation
 
-    async def _run_page(self, keys: Sequence[str], arguments: Sequence[Any]) -> Any:
-        try:
-            return await self._ask("EVALSHA", _PAGE_SHA, len(keys), *keys, *arguments)
-        except NoScriptError:  # Redis was restarted
-            return await self._ask("EVAL", _PAGE, len(keys), *keys, *arguments)
-
     async def _ask(self, *command: Any) -> Any:
-        """One command; whoever asks while it is under way shares the next round trip. Raises `Unavailable`."""
+        """The answer to one command. Raises `Unavailable`, at once for a while after Redis failed."""
         clock = asyncio.get_running_loop().time
         if clock() < self._left_alone_until:
             raise Unavailable("Redis is away")
-        self._asking += 1
         try:
-            if self._asking == 1:  # with nobody to share with, a pipeline would only cost more
-                return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
-            return await self._grouping.ask(command)
+            return await self._asking.ask(*command)
         except NoScriptError:
             raise
         except (RedisError, OSError) as error:
             self._left_alone_until = clock() + LEFT_ALONE
             raise Unavailable("Redis is away") from error
-        finally:
-            self._asking -= 1
-
-    async def _ask_together(self, group: list[Asked[tuple[Any, ...], Any]]) -> None:
-        pipeline = self._redis.pipeline(transaction=False)
-        for asked in group:
-            pipeline.execute_command(*asked.question)
-        for asked, answer in zip(group, await pipeline.execute(raise_on_error=False), strict=True):
-            if isinstance(answer, Exception):
-                asked.fail(answer)
-            else:
-                asked.succeed(answer)
 
 
 def _position(view: View, mark: bytes) -> int:

@@ -1,0 +1,70 @@
+"""Asking Redis: what is asked while an answer is awaited shares the next round trip."""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
+
+from journal.writer import Asked, Grouping
+
+CONNECT_WITHIN = 0.5  # seconds
+
+
+def client(redis_url: str, *, within: float | None) -> Redis:
+    """A client whose calls end within so many seconds each, None for as long as it takes; it never tries again."""
+    return Redis.from_url(
+        redis_url, socket_timeout=within, socket_connect_timeout=CONNECT_WITHIN, retry=Retry(NoBackoff(), 0)
+    )
+
+
+class Asking:
+    """Commands to one Redis. Raises `RedisError` and `OSError` as redis-py does, within so many seconds."""
+
+    def __init__(self, redis_url: str, *, within: float) -> None:
+        self._redis = client(redis_url, within=within)
+        self._together: Grouping[tuple[Any, ...], Any] = Grouping(self._pipeline, at_most=100)
+        self._asking = 0
+
+    async def ask(self, *command: Any) -> Any:
+        """The answer to one command."""
+        self._asking += 1
+        try:
+            if self._asking > 1:
+                return await self._together.ask(command)
+            # With nobody to share with, a pipeline would only cost more.
+            return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+        finally:
+            self._asking -= 1
+
+    async def _pipeline(self, group: list[Asked[tuple[Any, ...], Any]]) -> None:
+        pipeline = self._redis.pipeline(transaction=False)
+        for asked in group:
+            pipeline.execute_command(*asked.question)
+        for asked, answer in zip(group, await pipeline.execute(raise_on_error=False), strict=True):
+            if isinstance(answer, Exception):
+                asked.fail(answer)
+            else:
+                asked.succeed(answer)
+
+    async def close(self) -> None:
+        await self._together.finish()
+        await self._redis.aclose()
+
+
+class Script:
+    """A script that Redis runs as one step."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    async def run(self, ask: Callable[..., Awaitable[Any]], keys: Sequence[str], arguments: Sequence[Any]) -> Any:
+        """What it returns; `ask` carries out a command."""
+        try:
+            return await ask("EVALSHA", self._sha, len(keys), *keys, *arguments)
+        except NoScriptError:  # Redis was started anew
+            return await ask("EVAL", self._text, len(keys), *keys, *arguments)

@@ -1,0 +1,203 @@
+"""Posting the journal to the views: one loop per process, a page of facts at a time, each exactly once in effect.
+
+A generation's mark names the fact it reflects last, and its hash. Every page is read from that fact on, so a view whose
+past the journal does not have (a backup was restored) is found out before anything is written to it, and built anew.
+So is one that is not there, or was built by an older version: building is the same posting, into another generation.
+"""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Awaitable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from redis.exceptions import ConnectionError as Disconnected
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as NoAnswer
+
+from journal import chain
+from journal.connection import Unavailable
+from journal.journal import Journal, Recorded
+from projections import availability, bookings, spaces
+from projections.asking import Asking
+from projections.generations import Generation, Keys, Lease, Mark, Moved, NotOwner
+from projections.views import Documents, Lists, View
+
+VIEWS = (availability.VIEW, bookings.VIEW, spaces.VIEW)
+PAGE = 500  # facts
+POLL = 0.5  # seconds: leases are kept and the journal is looked at, whether its bell rang or not
+LEASE = timedelta(seconds=5)
+ANSWER_WITHIN = 2.0  # seconds that Redis may take for a page
+LONGEST_REST = 15.0  # seconds between two tries of a view that fails
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Followed:
+    """A view as this process follows it. It feeds no generation while the lease is somebody else's."""
+
+    view: View
+    lease: Lease
+    active: Generation | None = None
+    building: Generation | None = None
+    resting_until: float = 0.0  # on the loop's clock
+    rest: float = POLL  # seconds
+    sweeping: asyncio.Task[None] | None = None
+
+    def forget(self) -> None:
+        """Feed nothing until the lease was taken again."""
+        self.active = self.building = None
+
+
+class Follower:
+    """Posts one journal to its views. Any number of processes may: each view is fed by the one that has its lease."""
+
+    def __init__(
+        self, redis_url: str, schema: str, journal: Journal, *, views: Sequence[View] = VIEWS, lease: timedelta = LEASE
+    ) -> None:
+        self._journal = journal
+        self._bell = journal.bell()
+        self._asking = Asking(redis_url, within=ANSWER_WITHIN)
+        self._followed = [
+            Followed(view, Lease(self._asking, Keys.of(view.name, schema), lasts=lease)) for view in views
+        ]
+        self._look_at = 0.0
+
+    async def run(self) -> None:
+        """Follow until cancelled, then leave the leases to others."""
+        try:
+            while True:
+                try:
+                    more = await self._round()
+                except Unavailable as error:
+                    log.warning("the journal cannot be followed: %s", error)
+                    await asyncio.sleep(POLL)
+                except Exception as error:  # whatever it is, somebody has to follow once it is over
+                    log.error("the journal cannot be followed: %s", _told(error))
+                    await asyncio.sleep(POLL)
+                else:
+                    if not more:
+                        await self._bell.wait(POLL)
+        finally:
+            await self._leave()
+
+    async def _round(self) -> bool:
+        """Take what can be taken, post a page to each generation; whether there is more to do at once."""
+        clock = asyncio.get_running_loop().time
+        awake = [followed for followed in self._followed if followed.resting_until <= clock()]
+        if clock() >= self._look_at:
+            self._look_at = clock() + POLL
+            await asyncio.gather(*(self._alone(followed, self._take(followed)) for followed in awake))
+        together: dict[Mark, list[tuple[Followed, Generation]]] = {}
+        for followed in awake:
+            for generation in (followed.active, followed.building):
+                if generation is not None:
+                    past = replace(generation.mark, version=0)
+                    together.setdefault(past, []).append((followed, generation))
+        more = False
+        for past, fed in together.items():
+            facts = await self._facts_after(past)
+            doing = (
+                self._alone(
+                    followed, self._withdraw(followed, one) if facts is None else self._post(followed, one, facts)
+                )
+                for followed, one in fed
+            )
+            await asyncio.gather(*doing)
+            more = more or facts is None or len(facts) == PAGE
+        return more or self._look_at == 0.0
+
+    async def _facts_after(self, mark: Mark) -> list[Recorded] | None:
+        """The next page, or None when the journal does not have the past that the mark tells of."""
+        if mark.position == 0:
+            journal_id, _, _ = await self._journal.head()
+            return await self._journal.page(0, PAGE) if mark.hash == chain.origin(journal_id) else None
+        facts = await self._journal.page(mark.position - 1, PAGE + 1)
+        if not facts or (facts[0].position, facts[0].hash) != (mark.position, mark.hash):
+            return None
+        return facts[1:]
+
+    async def _take(self, followed: Followed) -> None:
+        """Take or keep the lease, find the generations to feed, and begin one when there is none."""
+        view, lease = followed.view, followed.lease
+        followed.forget()
+        standing = await lease.take()
+        if standing is None:
+            return
+        if standing.active and standing.active.mark.version > view.version:
+            log.warning("the view %s is of a newer version than this follower knows", view.name)
+            await lease.release()
+            return
+        building = standing.building if _of_version(standing.building, view) else None
+        active = standing.active if _of_version(standing.active, view) else None
+        if active is None and building is None:
+            journal_id, _, _ = await self._journal.head()
+            building = await lease.begin(Mark(0, view.version, journal_id, chain.origin(journal_id)))
+            log.info("the view %s is built anew as generation %s", view.name, building.number.decode())
+        followed.active, followed.building = active, building
+        if active and followed.sweeping is None:
+            followed.sweeping = asyncio.create_task(self._alone(followed, lease.sweep(active)))
+
+    async def _post(self, followed: Followed, generation: Generation, facts: Sequence[Recorded]) -> None:
+        """Fold a page into a generation; one that is being filled takes over once there is no more."""
+        view, lease = followed.view, followed.lease
+        building = generation is followed.building
+        if facts:
+            touched = {one.tag: None for fact in facts for one in view.touches(fact.event)}
+            documents, lists = Documents(view.forms, await lease.read(generation, list(touched))), Lists()
+            for fact in facts:
+                view.project(fact.event, documents, lists)
+            last = replace(generation.mark, position=facts[-1].position, hash=facts[-1].hash)
+            generation = await lease.apply(generation, last, dict(documents.changed()), lists.entries)
+            followed.rest = POLL
+        if not building:
+            followed.active = generation
+        elif len(facts) == PAGE or (followed.active and generation.mark.position < followed.active.mark.position):
+            followed.building = generation
+        else:
+            await lease.switch(generation)
+            log.info("the view %s answers from generation %s", view.name, generation.number.decode())
+            followed.active, followed.building, followed.sweeping = generation, None, None
+
+    async def _withdraw(self, followed: Followed, generation: Generation) -> None:
+        log.warning("the view %s is of a past the journal does not have", followed.view.name)
+        await followed.lease.withdraw(generation)
+        self._look_at = 0.0
+
+    async def _alone(self, followed: Followed, doing: Awaitable[None]) -> None:
+        """Do it for one view; what fails does so for this view alone, and is tried again after a rest."""
+        try:
+            await doing
+        except (NotOwner, Moved):
+            followed.forget()
+            self._look_at = 0.0
+        except Exception as error:  # a view that fails must not stop the others
+            followed.forget()
+            followed.resting_until = asyncio.get_running_loop().time() + followed.rest
+            self._look_at = 0.0
+            if isinstance(error, Disconnected | NoAnswer | OSError | Unavailable):
+                log.warning("the view %s cannot be fed: %s", followed.view.name, type(error).__name__)
+            else:
+                log.error("the view %s cannot be fed: %s", followed.view.name, _told(error))
+                followed.rest = min(2 * followed.rest, LONGEST_REST)
+
+    async def _leave(self) -> None:
+        for followed in self._followed:
+            if followed.sweeping:
+                followed.sweeping.cancel()
+            with suppress(RedisError, OSError):
+                await followed.lease.release()
+        await self._bell.close()
+        await self._asking.close()
+
+
+def _of_version(generation: Generation | None, view: View) -> bool:
+    return generation is not None and generation.mark.version == view.version
+
+
+def _told(error: Exception) -> str:
+    """Where it happened and what it is, without its message: that may quote somebody's words."""
+    return f"{type(error).__name__}\n{''.join(traceback.format_tb(error.__traceback__))}"
