@@ -1,12 +1,13 @@
 """The view of availability: each space as its rules judge it, and which of its slots are held, by UTC date."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
+import orjson
 from pydantic import TypeAdapter
 
 from booking import calendars as held_slots
@@ -29,10 +30,11 @@ from booking.spaces import known as known_space
 from journal import folding
 from journal.connection import Unavailable
 from journal.folding import Named
+from projections.instants import instant, number
 from projections.reading import Views
 from projections.views import Documents, Form, Lists, View
 
-_SPACE, _CALENDAR = TypeAdapter(Space), TypeAdapter(Calendar)
+_SPACE = TypeAdapter(Space)
 
 
 def touches(event: Event) -> Iterator[Named[Any]]:
@@ -51,10 +53,9 @@ def touches(event: Event) -> Iterator[Named[Any]]:
             yield folding.space(event.space_id)
 
 
-def project(event: Event, documents: Documents, to: Lists) -> None:
-    """Fold `event` into the space or the calendars."""
-    for one in touches(event):
-        documents.fold(event, one)
+def project(event: Event, one: Named[Any], documents: Documents, to: Lists) -> None:
+    """Fold `event` into the space or the calendar."""
+    documents.fold(event, one)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ async def of(views: Views, space_id: UUID, slot: Slot, *, now: datetime) -> Avai
             VIEW, [space_named.tag, *(named.tag for named in calendars_named)]
         )
         space = _space(stored) if stored else space_named.unfolded()
-        calendars = [_calendar(day) for day in days if day]
+        calendars = [_overlapping(day, slot) for day in days if day]
     except Unavailable:
         (space, *calendars), position = await views.from_journal([space_named, *calendars_named])
     known_space(space)
@@ -92,17 +93,35 @@ async def of(views: Views, space_id: UUID, slot: Slot, *, now: datetime) -> Avai
     return Availability(refusals, conflicting, position)
 
 
-# Only for queries, which change nothing: the same spaces and days are asked for again and again.
+# Only for queries, which change nothing: the same spaces are asked for again and again.
 _space = lru_cache(maxsize=1_024)(_SPACE.validate_json)
-_calendar = lru_cache(maxsize=1_024)(_CALENDAR.validate_json)
+
+
+def _overlapping(stored: bytes, slot: Slot) -> Calendar:
+    """The stored calendar, with none but the slots that can matter to `slot`: most of a full day does not."""
+    document = orjson.loads(stored)
+    start, end = number(slot.start), number(slot.end)
+    return _calendar(document["day"], {id: at for id, at in document["held"].items() if at[0] < end and start < at[1]})
+
+
+def _dump_calendar(calendar: Calendar) -> bytes:
+    held = {id: (number(slot.start), number(slot.end)) for id, slot in calendar.held.items()}
+    return orjson.dumps({"day": calendar.day, "held": held}, option=orjson.OPT_NON_STR_KEYS)
+
+
+def _load_calendar(stored: bytes) -> Calendar:
+    return _calendar(**orjson.loads(stored))
+
+
+def _calendar(day: str, held: Mapping[str, Sequence[int]]) -> Calendar:
+    slots = {UUID(id): Slot(instant(start), instant(end)) for id, (start, end) in held.items()}
+    return Calendar(date.fromisoformat(day), slots)
+
 
 VIEW = View(
     "availability",
     1,
-    {
-        "space": Form(_SPACE.dump_json, _SPACE.validate_json),
-        "calendar": Form(_CALENDAR.dump_json, _CALENDAR.validate_json),
-    },
+    {"space": Form(_SPACE.dump_json, _SPACE.validate_json), "calendar": Form(_dump_calendar, _load_calendar)},
     touches,
     project,
 )

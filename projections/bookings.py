@@ -4,7 +4,7 @@ import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import orjson
@@ -15,14 +15,14 @@ from booking.slots import LATEST, LONGEST
 from journal import folding
 from journal.connection import Unavailable
 from journal.folding import Named
+from projections.instants import instant, number
 from projections.reading import BadCursor, Page, Tails, Views
 from projections.views import PAGE, Documents, Form, Lists, View
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _CONFIRMED, _EXPIRED = b'"status":"confirmed"', b'"status":"expired"'
 _PLACE, _TAIL = 16 + 36, 1 + 16  # bytes of an entry
 _CURSOR = re.compile(rb"[0-9a-f]{16}[0-9a-f-]{36}")
+_LATEST = number(LATEST)
 _LETTERS = {Status.CONFIRMED: "c", Status.CANCELLED: "x", Status.EXPIRED: "e"}
 
 
@@ -33,14 +33,13 @@ def touches(event: Event) -> Iterator[Named[Booking]]:
             yield folding.booking(event.booking_id)
 
 
-def project(event: Event, documents: Documents, to: Lists) -> None:
-    """Fold `event` into its booking, and keep the list of the user."""
-    for one in touches(event):
-        before = documents.of(one)
-        if before.revision:
-            to.strike(_of_user(before.user_id), _entry(before))
-        booking = documents.fold(event, one)
-        to.enter(_of_user(booking.user_id), _entry(booking))
+def project(event: Event, one: Named[Booking], documents: Documents, to: Lists) -> None:
+    """Fold `event` into the booking, and keep the list of its user."""
+    before = documents.of(one)
+    if before.revision:
+        to.strike(_of_user(before.user_id), _entry(before))
+    booking = documents.fold(event, one)
+    to.enter(_of_user(booking.user_id), _entry(booking))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +68,7 @@ async def one(views: Views, booking_id: UUID) -> StoredBooking | None:
     if stored is None:
         return None
     revision, user_id, end, json = stored.split(b" ", 3)
-    ends_at = _EPOCH + int(end) * _MICROSECOND
+    ends_at = instant(int(end))
     return StoredBooking(json, int(revision), UUID(user_id.decode()), ends_at, position)
 
 
@@ -93,7 +92,7 @@ async def of_user(
             letters, side, after = b"ce", b"<", max(after, b"(%016x" % _until_latest(now))
         case Status.CANCELLED:
             letters = b"x"
-    at = _since_epoch(now)
+    at = number(now)
     stored, last, position = await views.page(
         VIEW,
         _of_user(user_id),
@@ -127,15 +126,12 @@ def _entry(booking: Booking) -> bytes:
     """Place and tail of a booking in its user's list; the tail says how it is recorded and when its slot ends."""
     slot = booking.slot
     letter = _LETTERS[booking.recorded_status]
-    return f"{_until_latest(slot.start):016x}{booking.id}{letter}{_since_epoch(slot.end):016x}".encode()
+    return f"{_until_latest(slot.start):016x}{booking.id}{letter}{number(slot.end):016x}".encode()
 
 
 def _until_latest(at: datetime) -> int:
-    return (LATEST - at) // _MICROSECOND
-
-
-def _since_epoch(at: datetime) -> int:
-    return (at - _EPOCH) // _MICROSECOND
+    """Microseconds to the end of all slots: the newest first."""
+    return _LATEST - number(at)
 
 
 def _as_of(recorded: bytes, is_over: bool) -> bytes:
@@ -145,7 +141,7 @@ def _as_of(recorded: bytes, is_over: bool) -> bytes:
 
 def _dump(booking: Booking) -> bytes:
     json = orjson.dumps(booking.document(), option=orjson.OPT_UTC_Z)
-    return b"%d %b %d %b" % (booking.revision, str(booking.user_id).encode(), _since_epoch(booking.slot.end), json)
+    return b"%d %b %d %b" % (booking.revision, str(booking.user_id).encode(), number(booking.slot.end), json)
 
 
 def _load(stored: bytes) -> Booking:

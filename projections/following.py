@@ -146,12 +146,14 @@ class Follower:
         view, lease = followed.view, followed.lease
         building = generation is followed.building
         if facts:
-            touched = {one.tag: None for fact in facts for one in view.touches(fact.event)}
-            documents, lists = Documents(view.forms, await lease.read(generation, list(touched))), Lists()
-            for fact in facts:
-                view.project(fact.event, documents, lists)
+            touched = [(fact.event, list(view.touches(fact.event))) for fact in facts]
+            tags = {one.tag: None for _, ones in touched for one in ones}
+            documents, lists = Documents(view.forms, await lease.read(generation, list(tags))), Lists()
+            for event, ones in touched:
+                for one in ones:
+                    view.project(event, one, documents, lists)
             last = replace(generation.mark, position=facts[-1].position, hash=facts[-1].hash)
-            generation = await lease.apply(generation, last, dict(documents.changed()), lists.entries)
+            generation = await lease.apply(generation, last, documents, lists)
             followed.rest = POLL
         if not building:
             followed.active = generation

@@ -5,13 +5,14 @@ share one Redis. A generation is written by whoever holds the view's lease, one 
 """
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
 from uuid import UUID
 
 from projections.asking import Asking, Script
+from projections.views import Documents, Lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,16 +120,15 @@ redis.call('SET', KEYS[2], ARGV[2])
 redis.call('SET', KEYS[3], ARGV[3])
 return 'done'
 """)
-# From the fourth key on, each with what is done to it: = store, + enter in the list, - strike from it.
+# From the fourth key on, each with a value: first documents, then lists with an entry to enter, then one to strike.
 _APPLY = Script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'owner' end
 if redis.call('GET', KEYS[3]) ~= ARGV[3] then return 'mark' end
-for i = 4, #KEYS do
-  local what, value = ARGV[2 * i], ARGV[2 * i + 1]
-  if what == '=' then redis.call('SET', KEYS[i], value)
-  elseif what == '+' then redis.call('ZADD', KEYS[i], 0, value)
-  else redis.call('ZREM', KEYS[i], value) end
-end
+local documents = 3 + ARGV[8]
+local entered = documents + ARGV[9]
+for i = 4, documents do redis.call('SET', KEYS[i], ARGV[i + 6]) end
+for i = documents + 1, entered do redis.call('ZADD', KEYS[i], 0, ARGV[i + 6]) end
+for i = entered + 1, #KEYS do redis.call('ZREM', KEYS[i], ARGV[i + 6]) end
 redis.call('SET', KEYS[3], ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 if redis.call('GET', KEYS[2]) == ARGV[5] then redis.call('PUBLISH', ARGV[6], ARGV[7]) end
@@ -196,28 +196,19 @@ class Lease:
             zip(names, await self._asking.ask("MGET", *self._keys.of_generation(generation.number, names)), strict=True)
         )
 
-    async def apply(
-        self,
-        generation: Generation,
-        to: Mark,
-        documents: Mapping[str, bytes],
-        entries: Mapping[tuple[str, bytes], bool],
-    ) -> Generation:
-        """Write documents and list entries (False strikes them) and move the mark, or nothing.
+    async def apply(self, generation: Generation, to: Mark, documents: Documents, lists: Lists) -> Generation:
+        """Write what was changed and move the mark, or nothing.
 
         Raises `NotOwner`, and `Moved` unless the mark is where `generation` has it.
         """
         keys, number = self._keys, generation.number
-        changed = keys.of_generation(number, (*documents, *(name for name, _ in entries)))
-        what: list[Any] = []
-        for document in documents.values():
-            what += (b"=", document)
-        for (_, entry), stays in entries.items():
-            what += (b"+" if stays else b"-", entry)
+        changed, entered, struck = documents.changed(), lists.entered(), lists.struck()
+        names, values = zip(*changed, *entered, *struck, strict=True) if changed or entered or struck else ((), ())
+        marks = bytes(generation.mark), bytes(to)
         await self._change(
             _APPLY,
-            (keys.active, keys.mark(number), *changed),
-            (self._lasts, bytes(generation.mark), bytes(to), number, keys.channel, to.position, *what),
+            (keys.active, keys.mark(number), *keys.of_generation(number, names)),
+            (self._lasts, *marks, number, keys.channel, to.position, len(changed), len(entered), *values),
         )
         return Generation(number, to)
 

@@ -43,17 +43,16 @@ def touches(event: Event) -> Iterator[Named[Space]]:
             yield folding.space(event.space_id)
 
 
-def project(event: Event, documents: Documents, to: Lists) -> None:
-    """Fold `event` into its space, and keep the lists."""
-    for one in touches(event):
-        before = documents.of(one)
-        if before.revision:
-            to.strike(_ALL, _entry(before))
-            to.strike(_ACTIVE, _entry(before))
-        space = documents.fold(event, one)
-        to.enter(_ALL, _entry(space))
-        if space.is_active:
-            to.enter(_ACTIVE, _entry(space))
+def project(event: Event, one: Named[Space], documents: Documents, to: Lists) -> None:
+    """Fold `event` into the space, and keep the lists."""
+    before = documents.of(one)
+    if before.revision:
+        to.strike(_ALL, _entry(before))
+        to.strike(_ACTIVE, _entry(before))
+    space = documents.fold(event, one)
+    to.enter(_ALL, _entry(space))
+    if space.is_active:
+        to.enter(_ACTIVE, _entry(space))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What a view is made of: documents and ordered lists of them, folded from the journal and from nothing else."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from booking.events import Event
@@ -46,37 +46,45 @@ class Documents:
         self._changed[one.tag] = None
         return document
 
-    def changed(self) -> Iterator[tuple[str, bytes]]:
-        """Every document to be written back, in the form it is stored in."""
-        return ((tag, self._forms[kind(tag)].dump(self._folded[tag])) for tag in self._changed)
+    def changed(self) -> list[tuple[str, bytes]]:
+        """Every document to be written back, by tag, in the form it is stored in."""
+        return [(tag, self._forms[kind(tag)].dump(self._folded[tag])) for tag in self._changed]
 
 
-@dataclass(slots=True)
 class Lists:
     """What one page of facts does to the ordered lists of a view. Entries are in order of their bytes."""
 
-    entries: dict[tuple[str, bytes], bool] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._stays: dict[tuple[str, bytes], bool] = {}
 
     def enter(self, name: str, entry: bytes) -> None:
-        self.entries[name, entry] = True
+        self._stays[name, entry] = True
 
     def strike(self, name: str, entry: bytes) -> None:
-        self.entries[name, entry] = False
+        self._stays[name, entry] = False
+
+    def entered(self) -> list[tuple[str, bytes]]:
+        """Every list and entry to be in it."""
+        return [entry for entry, stays in self._stays.items() if stays]
+
+    def struck(self) -> list[tuple[str, bytes]]:
+        """Every list and entry not to be in it."""
+        return [entry for entry, stays in self._stays.items() if not stays]
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """A fold of the journal into documents that queries read.
 
-    `touches` names the documents a fact changes, `project` folds the fact into them and keeps the lists. A change of
-    what they leave behind, or of `forms`, is the next `version`: followers then build the view anew.
+    `touches` names the documents a fact changes; `project` folds the fact into one of them and keeps the lists. A
+    change of what they leave behind, or of `forms`, is the next `version`: followers then build the view anew.
     """
 
     name: str
     version: int
     forms: Mapping[str, Form]
     touches: Callable[[Event], Iterator[Named[Any]]]
-    project: Callable[[Event, Documents, Lists], None]
+    project: Callable[[Event, Named[Any], Documents, Lists], None]
 
 
 def kind(tag: str) -> str:
