@@ -1,6 +1,5 @@
 """The view of bookings: a document for each, and each user's in order, newest start first."""
 
-import base64
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from journal import folding
 from journal.connection import Unavailable
 from journal.folding import Named
 from projections.instants import instant, number
-from projections.reading import BadCursor, Page, Tails, Views
+from projections.reading import BadCursor, Page, Tails, Views, cursor_after, entry_before
 from projections.views import PAGE, Documents, Form, Lists, View
 
 _CONFIRMED, _EXPIRED = b'"status":"confirmed"', b'"status":"expired"'
@@ -103,18 +102,14 @@ async def of_user(
         tails=Tails(_TAIL, letters, side, b"%016x" % at),
     )
     items = [_as_of(json, int(end) <= at) for _, _, end, json in (one.split(b" ", 3) for one in stored)]
-    next_cursor = base64.urlsafe_b64encode(last[:_PLACE]).decode() if last else None
-    return Page(items, next_cursor, position)
+    return Page(items, cursor_after(last and last[:_PLACE]), position)
 
 
 def _beyond(cursor: str) -> bytes:
-    """The bound behind the entry a page ended with, whatever became of that booking since."""
-    try:
-        place = base64.b64decode(cursor, altchars=b"-_", validate=True)
-    except ValueError:
-        place = b""
+    """The bound behind the booking a page ended with, whatever its tail is by now."""
+    place = entry_before(cursor)
     if not _CURSOR.fullmatch(place):
-        raise BadCursor("no page ended with this cursor")
+        raise BadCursor("no page came with this cursor")
     return b"(%b\x7f" % place
 
 

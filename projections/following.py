@@ -56,8 +56,16 @@ class Follower:
     """Posts one journal to its views. Any number of processes may: each view is fed by the one that has its lease."""
 
     def __init__(
-        self, redis_url: str, schema: str, journal: Journal, *, views: Sequence[View] = VIEWS, lease: timedelta = LEASE
+        self,
+        redis_url: str,
+        schema: str,
+        journal: Journal,
+        *,
+        views: Sequence[View] = VIEWS,
+        lease: timedelta = LEASE,
+        page: int = PAGE,
     ) -> None:
+        self._page = page
         self._journal = journal
         self._bell = journal.bell()
         self._asking = Asking(redis_url, within=ANSWER_WITHIN)
@@ -107,15 +115,15 @@ class Follower:
                 for followed, one in fed
             )
             await asyncio.gather(*doing)
-            more = more or facts is None or len(facts) == PAGE
+            more = more or facts is None or len(facts) == self._page
         return more or self._look_at == 0.0
 
     async def _facts_after(self, mark: Mark) -> list[Recorded] | None:
         """The next page, or None when the journal does not have the past that the mark tells of."""
         if mark.position == 0:
             journal_id, _, _ = await self._journal.head()
-            return await self._journal.page(0, PAGE) if mark.hash == chain.origin(journal_id) else None
-        facts = await self._journal.page(mark.position - 1, PAGE + 1)
+            return await self._journal.page(0, self._page) if mark.hash == chain.origin(journal_id) else None
+        facts = await self._journal.page(mark.position - 1, self._page + 1)
         if not facts or (facts[0].position, facts[0].hash) != (mark.position, mark.hash):
             return None
         return facts[1:]
@@ -128,8 +136,9 @@ class Follower:
         if standing is None:
             return
         if standing.active and standing.active.mark.version > view.version:
-            log.warning("the view %s is of a newer version than this follower knows", view.name)
+            log.warning("the view %s is of a newer version than this follower's: it is left to others", view.name)
             await lease.release()
+            followed.resting_until = asyncio.get_running_loop().time() + LONGEST_REST
             return
         building = standing.building if _of_version(standing.building, view) else None
         active = standing.active if _of_version(standing.active, view) else None
@@ -142,27 +151,17 @@ class Follower:
             followed.sweeping = asyncio.create_task(self._alone(followed, lease.sweep(active)))
 
     async def _post(self, followed: Followed, generation: Generation, facts: Sequence[Recorded]) -> None:
-        """Fold a page into a generation; one that is being filled takes over once there is no more."""
-        view, lease = followed.view, followed.lease
-        building = generation is followed.building
-        if facts:
-            touched = [(fact.event, list(view.touches(fact.event))) for fact in facts]
-            tags = {one.tag: None for _, ones in touched for one in ones}
-            documents, lists = Documents(view.forms, await lease.read(generation, list(tags))), Lists()
-            for event, ones in touched:
-                for one in ones:
-                    view.project(event, one, documents, lists)
-            last = replace(generation.mark, position=facts[-1].position, hash=facts[-1].hash)
-            generation = await lease.apply(generation, last, documents, lists)
-            followed.rest = POLL
-        if not building:
-            followed.active = generation
-        elif len(facts) == PAGE or (followed.active and generation.mark.position < followed.active.mark.position):
-            followed.building = generation
-        else:
-            await lease.switch(generation)
-            log.info("the view %s answers from generation %s", view.name, generation.number.decode())
-            followed.active, followed.building, followed.sweeping = generation, None, None
+        """Fold a page into a generation; one that is being built takes over once there is no more."""
+        reached = await post(facts, followed.view, followed.lease, generation) if facts else generation
+        followed.rest = POLL
+        if followed.active is generation:
+            followed.active = reached
+        elif followed.building is generation:
+            followed.building = reached
+            if len(facts) < self._page and not _behind(reached, followed.active):
+                await followed.lease.switch(reached)
+                log.info("the view %s answers from generation %s", followed.view.name, reached.number.decode())
+                followed.active, followed.building, followed.sweeping = reached, None, None
 
     async def _withdraw(self, followed: Followed, generation: Generation) -> None:
         log.warning("the view %s is of a past the journal does not have", followed.view.name)
@@ -190,10 +189,26 @@ class Follower:
         for followed in self._followed:
             if followed.sweeping:
                 followed.sweeping.cancel()
-            with suppress(RedisError, OSError):
-                await followed.lease.release()
+        with suppress(RedisError, OSError):
+            await asyncio.gather(*(followed.lease.release() for followed in self._followed))
         await self._bell.close()
         await self._asking.close()
+
+
+def _behind(generation: Generation, other: Generation | None) -> bool:
+    return other is not None and generation.mark.position < other.mark.position
+
+
+async def post(facts: Sequence[Recorded], view: View, lease: Lease, to: Generation) -> Generation:
+    """Fold a page into the generation, which has to be right before it, all or nothing. Raises `NotOwner`, `Moved`."""
+    touched = [(fact.event, list(view.touches(fact.event))) for fact in facts]
+    tags = {one.tag: None for _, ones in touched for one in ones}
+    documents, lists = Documents(view.forms, await lease.read(to, list(tags))), Lists()
+    for event, ones in touched:
+        for one in ones:
+            view.project(event, one, documents, lists)
+    last = replace(to.mark, position=facts[-1].position, hash=facts[-1].hash)
+    return await lease.apply(to, last, documents, lists)
 
 
 def _of_version(generation: Generation | None, view: View) -> bool:

@@ -5,6 +5,7 @@ while their view cannot answer; the others raise `Unavailable`.
 """
 
 import asyncio
+import base64
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,19 @@ FOLD_AT_ONCE = 32  # queries that may do so; the next ones are turned away
 
 class BadCursor(ValueError):
     """The cursor is none that a page came with."""
+
+
+def cursor_after(entry: bytes | None) -> str | None:
+    """The cursor of the page behind an entry."""
+    return base64.urlsafe_b64encode(entry).decode().rstrip("=") if entry else None
+
+
+def entry_before(cursor: str) -> bytes:
+    """The entry behind which a cursor's page begins. Raises `BadCursor`."""
+    try:
+        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        raise BadCursor("no page came with this cursor") from None
 
 
 class NotAnswering(Unavailable):

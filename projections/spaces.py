@@ -1,6 +1,5 @@
 """The view of spaces: a document for each, and two lists in order of name and id: the active ones, and all."""
 
-import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
@@ -21,12 +20,11 @@ from booking.spaces import Space
 from journal import folding
 from journal.connection import Unavailable
 from journal.folding import Named
-from projections.reading import BadCursor, Page, Views
+from projections.reading import Page, Views, cursor_after, entry_before
 from projections.views import PAGE, Documents, Form, Lists, View
 
 _STATE = TypeAdapter(Space)
 _ACTIVE, _ALL = "active", "all"
-_ID = 36  # bytes at the end of an entry
 
 
 def touches(event: Event) -> Iterator[Named[Space]]:
@@ -89,18 +87,9 @@ async def all(views: Views, *, limit: int = PAGE, cursor: str | None = None) -> 
 
 
 async def _page(views: Views, name: str, limit: int, cursor: str | None) -> Page:
-    after = b"(%b" % _entry_of(cursor) if cursor else b"-"
+    after = b"(%b" % entry_before(cursor) if cursor else b"-"
     stored, last, position = await views.page(VIEW, name, of="space", limit=limit, after=after)
-    next_cursor = base64.urlsafe_b64encode(last).decode() if last else None
-    return Page([_parts(one)[1] for one in stored], next_cursor, position)
-
-
-def _entry_of(cursor: str) -> bytes:
-    """The entry a page ended with, whatever became of that space since."""
-    try:
-        return base64.b64decode(cursor, altchars=b"-_", validate=True)
-    except ValueError:
-        raise BadCursor("no page ended with this cursor") from None
+    return Page([_parts(one)[1] for one in stored], cursor_after(last), position)
 
 
 def _entry(space: Space) -> bytes:
