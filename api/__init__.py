@@ -1,0 +1,1 @@
+"""The HTTP façade: command and query routers, sign-in, and refusals as problems."""

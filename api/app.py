@@ -1,0 +1,68 @@
+"""The application: routers, the door before them, and one handler for whatever a request ends with."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api import docs, problems
+from api.command_routers import bookings as booking_commands
+from api.command_routers import dev
+from api.command_routers import spaces as space_commands
+from api.command_routers import users as user_commands
+from api.door import Door
+from api.query_routers import bookings as booking_queries
+from api.query_routers import health
+from api.query_routers import spaces as space_queries
+from api.query_routers import users as user_queries
+from api.rooms import Rooms
+from booking.refusals import NotAllowed, NotFound, Refused
+from commands.deciding import KeyReused
+from journal.connection import Unavailable
+
+COMMANDS = (user_commands.router, space_commands.router, booking_commands.router)
+QUERIES = (space_queries.router, booking_queries.router, user_queries.router, health.router)
+_ANSWERED = (
+    RequestValidationError,
+    HTTPException,
+    Refused,
+    NotFound,
+    NotAllowed,
+    KeyReused,
+    Unavailable,
+    *problems.UNFIT,
+)
+
+
+def create_app(rooms: Rooms, *, version: str, reset: Callable[[], Awaitable[None]] | None = None) -> FastAPI:
+    """The façade over `rooms`, which stay open when it ends. With `reset` it offers what a development system does."""
+
+    @asynccontextmanager
+    async def following(_app: FastAPI) -> AsyncIterator[None]:
+        callers = asyncio.create_task(rooms.callers.follow())
+        yield
+        callers.cancel()
+        with suppress(asyncio.CancelledError):
+            await callers
+
+    app = FastAPI(
+        title="Daybook",
+        version=version,
+        summary="Bookings of spaces: commands are decided against a journal of facts, queries are read from views.",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=following,
+        exception_handlers=dict.fromkeys(_ANSWERED, problems.answer),
+        responses={"default": problems.DOCUMENTED},
+    )
+    app.state.rooms = rooms
+    app.add_middleware(Door)
+    for router in (*COMMANDS, *QUERIES, docs.router):
+        app.include_router(router)
+    if reset is not None:
+        app.include_router(dev.router(reset))
+    return app

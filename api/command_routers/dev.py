@@ -1,0 +1,105 @@
+"""What only a development system offers: something to try things with, and a clean beginning."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from uuid import UUID, uuid4, uuid5
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from api.answers import json_of
+from api.command_routers.spaces import CLOSES, OPENS
+from api.command_routers.users import registered
+from api.correlation import correlation_id
+from api.documents import MessageDocument, SeedDocument
+from api.rooms import Rooms, TheRooms
+from booking.opening_hours import OpeningHours
+from booking.roles import Role
+from booking.terms import Description
+from commands import accounts
+from commands.accounts import Account
+from commands.command import Author
+from commands.deciding import Request
+from commands.spaces import CreateSpace
+from commands.users import DEFAULT_ALLOWANCE, RegisterUser
+
+AUTHOR = Author.system("seed")
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """Somebody to sign in as."""
+
+    email: str
+    password: str
+    full_name: str
+    role: Role
+    max_active_bookings: int
+
+
+ADMIN = Demo("admin@example.com", "admin-password", "Demo Admin", Role.ADMIN, 100)
+USER = Demo("user@example.com", "user-password", "Demo User", Role.STUDENT, DEFAULT_ALLOWANCE)
+SPACES = (
+    Description(name="Meeting Room A", capacity=10, price_per_hour=Decimal("25.0")),
+    Description(name="Private Office B", capacity=2, price_per_hour=Decimal("15.0")),
+    Description(name="Open Coworking", capacity=20, price_per_hour=Decimal("10.0")),
+)
+_IS_THERE_A_SPACE = "select exists (select from event_tags where tag >= 'space:' and tag < 'space;')"
+
+
+def router(reset: Callable[[], Awaitable[None]]) -> APIRouter:
+    """The routes; `reset` begins a new journal with nothing in it."""
+    routes = APIRouter(prefix="/dev", tags=["commands: development"])
+
+    @routes.post("/seed", response_model=SeedDocument)
+    async def seed(rooms: TheRooms) -> Response:
+        """Make a demo ADMIN, a demo STUDENT and, if there is none, spaces. Doing it again changes nothing."""
+        # Each journal has its own ids, so that nothing remembered of the one before is taken for them.
+        journal_id, _, _ = await rooms.journal.head()
+        users = {uuid5(journal_id, demo.email): demo for demo in (ADMIN, USER)}
+        for user_id in users.keys() - await accounts.of_users(rooms.journal, list(users)):
+            await _make_user(rooms, user_id, users[user_id])
+        ((there_is_a_space,),) = await rooms.journal.query(_IS_THERE_A_SPACE, {})
+        for description in () if there_is_a_space else SPACES:
+            await _make_space(rooms, uuid5(journal_id, description.name), description)
+        _, position, _ = await rooms.journal.head()
+        await rooms.views.caught_up(position)
+        return json_of(
+            {
+                "message": "Demo data is there",
+                "admin_email": ADMIN.email,
+                "admin_password": ADMIN.password,
+                "user_email": USER.email,
+                "user_password": USER.password,
+                "access_token": rooms.tokens.issued_to(uuid5(journal_id, ADMIN.email)),
+                "token_type": "bearer",
+            }
+        )
+
+    @routes.delete("/reset", response_model=MessageDocument)
+    async def reset_all() -> Response:
+        """Begin anew: a new journal, empty tables and views."""
+        await reset()
+        return json_of({"message": "All data wiped — database is clean"})
+
+    return routes
+
+
+async def _make_user(rooms: Rooms, user_id: UUID, demo: Demo) -> None:
+    account = Account(
+        email=demo.email, full_name=demo.full_name, password_hash=await rooms.passwords.hashed(demo.password)
+    )
+    command = RegisterUser(
+        user_id=user_id, account=account, role=demo.role, max_active_bookings=demo.max_active_bookings
+    )
+    await registered(rooms, command, by=AUTHOR, request=_request())
+
+
+async def _make_space(rooms: Rooms, space_id: UUID, description: Description) -> None:
+    command = CreateSpace(space_id=space_id, description=description, opening_hours=OpeningHours.daily(OPENS, CLOSES))
+    await rooms.deciding.do(command, by=AUTHOR, request=_request())
+
+
+def _request() -> Request:
+    return Request(command_id=uuid4(), correlation_id=correlation_id.get())

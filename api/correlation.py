@@ -1,0 +1,23 @@
+"""Which request something is done for, known to everything that runs for it: the journal, the log, the answer."""
+
+import re
+from contextvars import ContextVar
+from uuid import uuid4
+
+HEADER = "X-Request-ID"
+correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
+
+_GIVEN = re.compile(rb"[\x21-\x7e]{1,128}")
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
+
+
+def begin(given: bytes | None, traceparent: bytes | None) -> str:
+    """The id this request goes by from here on: the one it brought, else its trace's (W3C Trace Context), else new."""
+    if given is not None and _GIVEN.fullmatch(given):
+        id = given.decode()
+    elif traceparent is not None and (trace := _TRACEPARENT.fullmatch(traceparent)):
+        id = trace[1].decode()
+    else:
+        id = uuid4().hex
+    correlation_id.set(id)
+    return id

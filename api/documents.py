@@ -1,0 +1,177 @@
+"""What answers look like, for OpenAPI: most are sent as they are stored, or as `booking/` writes them."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from booking.bookings import Status
+from booking.roles import Role
+from booking.users import User
+from commands.accounts import Account
+
+
+class SlotDocument(BaseModel):
+    """`[start, end)`"""
+
+    start: datetime
+    end: datetime
+
+
+class RefusalDocument(BaseModel, extra="allow"):
+    """A rule that says no. What else it carries depends on `code`."""
+
+    code: str
+    detail: str
+
+
+class BookingDocument(BaseModel):
+    """A booking."""
+
+    id: UUID
+    space_id: UUID
+    user_id: UUID
+    start: datetime
+    end: datetime
+    status: Status
+    notes: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class WindowDocument(BaseModel):
+    """A stretch of a weekday on the space's wall clock; `closes` may be `24:00`."""
+
+    opens: str
+    closes: str
+
+
+class OpeningHoursDocument(BaseModel):
+    """The windows that begin on each weekday."""
+
+    mon: list[WindowDocument]
+    tue: list[WindowDocument]
+    wed: list[WindowDocument]
+    thu: list[WindowDocument]
+    fri: list[WindowDocument]
+    sat: list[WindowDocument]
+    sun: list[WindowDocument]
+
+
+class SpaceDocument(BaseModel):
+    """A space with all its rules."""
+
+    id: UUID
+    name: str
+    description: str
+    capacity: int
+    price_per_hour: float
+    timezone: str
+    is_active: bool
+    concurrent_bookings: int
+    min_duration_minutes: int
+    max_duration_minutes: int
+    min_advance_minutes: int
+    max_advance_days: int
+    cancellation_deadline_hours: int
+    opening_hours: OpeningHoursDocument
+    created_at: datetime
+
+
+class ChangedSpaceDocument(SpaceDocument):
+    """A space after a change; one that was deactivated comes with the bookings still held."""
+
+    held_bookings: list[BookingDocument] | None = None
+
+
+class AvailabilityDocument(BaseModel):
+    """Whether a booking of the slot would be accepted now from a user whose allowance is not used up."""
+
+    space_id: UUID
+    start: datetime
+    end: datetime
+    is_available: bool
+    conflicting_slots: list[SlotDocument]
+    refusals: list[RefusalDocument]
+
+
+class UserDocument(BaseModel):
+    """A user; `is_admin` says that the role is ADMIN."""
+
+    id: UUID
+    email: str
+    full_name: str
+    role: Role
+    is_admin: bool
+
+
+def user_document(user: User, account: Account) -> dict[str, Any]:
+    """A `UserDocument`: what the facts say of a user, and the account."""
+    return {
+        "id": user.id,
+        "email": account.email,
+        "full_name": account.full_name,
+        "role": user.role,
+        "is_admin": user.role is Role.ADMIN,
+    }
+
+
+class OwnUserDocument(UserDocument):
+    """The user who asks."""
+
+    max_active_bookings: int
+
+
+class ChangedUserDocument(OwnUserDocument):
+    """A user after a change; one who was deactivated comes with the bookings still held."""
+
+    is_active: bool
+    held_bookings: list[BookingDocument] | None = None
+
+
+class TokenDocument(BaseModel):
+    """An access token, good for so many seconds."""
+
+    access_token: str
+    token_type: Literal["bearer"]
+    expires_in: int
+
+
+class RegisteredDocument(BaseModel):
+    """A new user, signed in."""
+
+    user: UserDocument
+    access_token: str
+    token_type: Literal["bearer"]
+
+
+class SeedDocument(BaseModel):
+    """The demo sign-ins; the token is the ADMIN's."""
+
+    message: str
+    admin_email: str
+    admin_password: str
+    user_email: str
+    user_password: str
+    access_token: str
+    token_type: Literal["bearer"]
+
+
+class MessageDocument(BaseModel):
+    """What was done."""
+
+    message: str
+
+
+class HealthDocument(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"]
+    version: str
+
+
+class ReadyDocument(BaseModel):
+    """The process can work."""
+
+    status: Literal["ready"]

@@ -1,0 +1,115 @@
+"""The door every request passes: what it may bring, how long it may take, and what every answer bears.
+
+One plain ASGI middleware, because every request pays for it.
+"""
+
+import asyncio
+from http import HTTPStatus
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api import correlation
+from api.problems import Problem, problem_of
+
+BODY_LIMIT = 1 << 20  # bytes
+WITHIN = 5.0  # seconds
+
+_HEADERS = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+# What an answer may say otherwise, as the docs page does.
+_UNLESS_SAID = [
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+]
+_ID = correlation.HEADER.lower().encode()
+
+
+class Door:
+    """Lets in what is fit to be read, ends what takes too long, and answers for what nobody else answered for."""
+
+    def __init__(self, app: ASGIApp, *, body_limit: int = BODY_LIMIT, within: float = WITHIN) -> None:
+        self._app = app
+        self._body_limit = body_limit
+        self._within = within
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = traceparent = length = None
+        has_nul = "\0" in scope["path"] or b"%00" in scope["query_string"]
+        for name, value in scope["headers"]:
+            if b"\0" in value:
+                has_nul = True
+            elif name == _ID:
+                given = value
+            elif name == b"traceparent":
+                traceparent = value
+            elif name == b"content-length":
+                length = value
+        id = correlation.begin(given, traceparent).encode()
+        started = False
+
+        async def answer(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = message["headers"]
+                said = {name for name, _ in headers}
+                unless_said = [header for header in _UNLESS_SAID if header[0] not in said]
+                message["headers"] = [*headers, *_HEADERS, *unless_said, (_ID, id)]
+            await send(message)
+
+        try:
+            async with asyncio.timeout(self._within) as timer:
+                if has_nul:
+                    raise _bad("nul-character", "U+0000 is in no text that is kept here.")
+                await self._app(scope, self._limited(length, receive), answer)
+        except Exception:  # what nobody else answered for
+            if started:
+                raise  # half an answer is out: the server can only hang up
+            if timer.expired():
+                error = Problem(
+                    503,
+                    "too-slow",
+                    "Not done in time",
+                    f"This took longer than {self._within:g} seconds; it may or may not have taken effect.",
+                    headers={"Retry-After": "1"},
+                )
+            await problem_of(error).response()(scope, receive, answer)
+
+    def _limited(self, length: bytes | None, receive: Receive) -> Receive:
+        """`receive` for a body of at most the limit; one whose length is told is not counted again."""
+        if length is not None:
+            if not length.isdigit():
+                raise _bad("bad-content-length", "Content-Length is no number.")
+            if len(length) > 15 or int(length) > self._body_limit:
+                raise self._too_large()
+            return receive
+        left = self._body_limit
+
+        async def counted() -> Message:
+            nonlocal left
+            message = await receive()
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise self._too_large()
+            return message
+
+        return counted
+
+    def _too_large(self) -> Problem:
+        return Problem(
+            413,
+            "body-too-large",
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE.phrase,
+            f"A body has at most {self._body_limit} bytes.",
+        )
+
+
+def _bad(code: str, detail: str) -> Problem:
+    return Problem(400, code, "The request cannot be read", detail)

@@ -1,0 +1,241 @@
+"""Problems: every way a request ends other than with what it asked for (RFC 9457).
+
+The one place that knows both refusals and status codes.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi.exceptions import HTTPException, RequestValidationError
+from starlette.exceptions import HTTPException as PlainHTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.correlation import correlation_id
+from booking.opening_hours import BadOpeningHours
+from booking.refusals import (
+    AllowanceUsedUp,
+    BookingNotActive,
+    DeadlinePassed,
+    EmailTaken,
+    LastAdmin,
+    NotAllowed,
+    NotFound,
+    OutsideOpeningHours,
+    Refusal,
+    Refused,
+    SlotTaken,
+    SlotTooLong,
+    SlotTooShort,
+    SpaceInactive,
+    TooFarAhead,
+    TooLittleNotice,
+    UserInactive,
+)
+from booking.slots import BadSlot
+from booking.terms import BadRules
+from booking.zones import UnknownZone
+from commands.deciding import KeyReused
+from journal.connection import Unavailable
+from projections.reading import BadCursor
+
+log = logging.getLogger(__name__)
+
+STATUS: Mapping[type[Refusal], int] = {
+    SlotTooShort: 422,
+    SlotTooLong: 422,
+    TooLittleNotice: 422,
+    TooFarAhead: 422,
+    OutsideOpeningHours: 422,
+    DeadlinePassed: 422,
+    SpaceInactive: 409,
+    SlotTaken: 409,
+    AllowanceUsedUp: 409,
+    BookingNotActive: 409,
+    UserInactive: 409,
+    LastAdmin: 409,
+    EmailTaken: 409,
+}
+_UNFIT: Mapping[type[ValueError], str] = {
+    BadSlot: "bad-slot",
+    BadRules: "bad-rules",
+    BadOpeningHours: "bad-opening-hours",
+    UnknownZone: "unknown-zone",
+    BadCursor: "bad-cursor",
+}
+UNFIT = tuple(_UNFIT)
+"""What values may turn out to be only once they are put together."""
+
+MOST_ERRORS = 20
+RETRY_AFTER = "1"  # seconds: what was away is tried again at once or soon
+
+
+class Problem(HTTPException):
+    """An answer that is a problem; `code` is the stable end of its `type`, `more` its further members.
+
+    An `HTTPException` because the framework lets nothing else through that is raised while a body is read.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        title: str,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(status, detail, headers)
+        self.code, self.title, self.more = code, title, more
+
+    def response(self) -> Response:
+        document = {
+            "type": f"urn:daybook:problem:{self.code}",
+            "title": self.title,
+            "status": self.status_code,
+            "detail": self.detail,
+            **self.more,
+            "correlation_id": correlation_id.get(),
+        }
+        content = orjson.dumps(document, option=orjson.OPT_UTC_Z)
+        return Response(content, self.status_code, self.headers, "application/problem+json")
+
+
+_CODE_AND_DETAIL = {
+    "type": "object",
+    "required": ["code", "detail"],
+    "properties": {"code": {"type": "string"}, "detail": {"type": "string"}},
+}
+DOCUMENTED: dict[str, Any] = {
+    "description": "A problem (RFC 9457).",
+    "content": {
+        "application/problem+json": {
+            "schema": {
+                "type": "object",
+                "required": ["type", "title", "status", "detail", "correlation_id"],
+                "properties": {
+                    "type": {"type": "string", "description": "What kind of problem this is; stable."},
+                    "title": {"type": "string"},
+                    "status": {"type": "integer"},
+                    "detail": {"type": "string"},
+                    "refusals": {
+                        "type": "array",
+                        "description": "Every rule that says no, each with what else it carries.",
+                        "items": _CODE_AND_DETAIL,
+                    },
+                    "errors": {
+                        "type": "array",
+                        "description": "What is not fit in the request, and where.",
+                        "items": _CODE_AND_DETAIL,
+                    },
+                    "correlation_id": {"type": "string"},
+                },
+            }
+        }
+    },
+}
+
+
+async def answer(_request: Request, error: Exception) -> Response:
+    """The one handler of whatever a request ends with."""
+    return problem_of(error).response()
+
+
+def problem_of(error: Exception) -> Problem:
+    """What to tell of `error`. What nobody expected is logged, and nothing of it told."""
+    match error:
+        case Problem():
+            return error
+        case Refused():
+            return _refused(error.refusals)
+        case NotFound():
+            return Problem(404, "not-found", "There is no such thing", f"No {error.kind} goes by this id.")
+        case NotAllowed():
+            return not_allowed()
+        case KeyReused():
+            return Problem(
+                422,
+                "idempotency-key-reused",
+                "The Idempotency-Key belongs to another request",
+                "Send the same request again, or another key.",
+            )
+        case Unavailable():
+            return _unavailable(error)
+        case RequestValidationError():
+            return _invalid([_error(one) for one in error.errors()[:MOST_ERRORS]])
+        case PlainHTTPException():
+            return _plain(error)
+        case _ if isinstance(error, UNFIT):
+            return _invalid([{"code": _UNFIT[type(error)], "detail": _sentence(str(error))}])
+    log.error("fault", exc_info=error)
+    return Problem(500, "fault", "Something went wrong here", "It has been logged under this correlation_id.")
+
+
+def not_allowed() -> Problem:
+    return Problem(403, "not-allowed", "This is not for you to do", "Your role or state does not permit this.")
+
+
+def described(refusal: Refusal) -> dict[str, Any]:
+    """A refusal as its readers see it."""
+    carried = {field.name: getattr(refusal, field.name) for field in fields(refusal)}  # type: ignore[arg-type]
+    if isinstance(refusal, OutsideOpeningHours):
+        carried["open"] = [{"start": start, "end": end} for start, end in refusal.open]
+    return {"code": refusal.code, "detail": refusal.detail, **carried}
+
+
+def _refused(refusals: Sequence[Refusal]) -> Problem:
+    """409 if every refusal is one, else 422; the first of the decisive ones gives its name to the problem."""
+    status = max(STATUS[type(refusal)] for refusal in refusals)
+    first = next(refusal for refusal in refusals if STATUS[type(refusal)] == status)
+    detail = " ".join(refusal.detail for refusal in refusals)
+    return Problem(
+        status, first.code, type(first).__doc__ or "", detail, refusals=[described(refusal) for refusal in refusals]
+    )
+
+
+def _unavailable(error: Unavailable) -> Problem:
+    detail = "What this needs does not answer now."
+    if error.unknown:
+        detail = "It is not known whether this took effect: ask again with the same Idempotency-Key."
+    return Problem(503, "unavailable", "Not available right now", detail, headers={"Retry-After": RETRY_AFTER})
+
+
+def _invalid(errors: list[dict[str, Any]]) -> Problem:
+    detail = " ".join(dict.fromkeys(one["detail"] for one in errors))
+    return Problem(422, "invalid-request", "The request is not fit to be carried out", detail, errors=errors)
+
+
+def _error(error: Mapping[str, Any]) -> dict[str, Any]:
+    """One finding of pydantic, without the input: it may be a password, or nothing JSON can say."""
+    kind, (where, *path) = error["type"], error["loc"]
+    cause = error.get("ctx", {}).get("error")
+    code, detail = _UNFIT.get(type(cause), kind.replace("_", "-")), error["msg"]
+    if kind == "json_invalid":
+        path, detail = [], f"The body is not JSON as it is meant here: {cause}"
+    elif kind == "extra_forbidden":
+        path = path[:-1]  # the name is input
+        detail = "A field is not known here"
+    elif kind == "uuid_parsing":
+        detail = "This is no UUID"
+    place = (
+        {"pointer": "#" + "".join(f"/{step}" for step in path)}
+        if where == "body"
+        else {where: ".".join(map(str, path))}
+    )
+    return {"code": code, "detail": _sentence(detail.removeprefix("Value error, ")), **place}
+
+
+def _plain(error: PlainHTTPException) -> Problem:
+    """What the framework itself answers: no such route, not this method, a body it cannot read."""
+    phrase = HTTPStatus(error.status_code).phrase
+    code = phrase.lower().replace(" ", "-")
+    return Problem(error.status_code, code, phrase, _sentence(str(error.detail)), headers=error.headers)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

@@ -1,0 +1,38 @@
+"""What the routes are handed: the parts of the house they work with, made by the wiring."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api.callers import Callers
+from api.tokens import Tokens
+from commands.accounts import Passwords
+from commands.deciding import Deciding
+from journal.journal import Journal
+from projections.reading import Views
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rooms:
+    """One journal, and what commands and queries need beside it."""
+
+    journal: Journal
+    deciding: Deciding
+    views: Views
+    passwords: Passwords
+    tokens: Tokens
+    callers: Callers
+
+
+def rooms_of(request: Request) -> Rooms:
+    """Those of the application that was asked."""
+    rooms: Rooms = request.app.state.rooms
+    return rooms
+
+
+async def _the_rooms(request: Request) -> Rooms:  # a coroutine, because a plain function would be run in a thread
+    return rooms_of(request)
+
+
+TheRooms = Annotated[Rooms, Depends(_the_rooms)]

@@ -1,0 +1,123 @@
+"""Commands that come over HTTP: who sends one, under which id, and how it is answered once it is entered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, TypeVar
+from uuid import UUID, uuid4, uuid5
+
+from fastapi import Depends, Header, Request
+from fastapi.security.base import SecurityBase
+from starlette.responses import Response
+
+from api.answers import json_of
+from api.auth import SCHEME, SIGN_IN, caller
+from api.correlation import correlation_id
+from api.rooms import Rooms, rooms_of
+from booking.users import User
+from commands import deciding
+from commands.command import Author, Command
+from commands.deciding import Done
+from journal.folding import Aggregate
+
+S = TypeVar("S", bound=Aggregate)
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        description="Send it again with the same request, and the command is carried out once and answered alike.",
+    ),
+]
+Prefer = Annotated[
+    str | None,
+    Header(description="`respond-async` has the answer not wait until the queries show what was done."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """A user who sends a command."""
+
+    rooms: Rooms
+    user: User
+    request: deciding.Request
+    waits: bool
+
+    @property
+    def new_id(self) -> UUID:
+        """The id of what the command makes: the command's own, so that it is the same when it is sent again."""
+        return self.request.command_id
+
+    async def do(self, command: Command[S]) -> Done[S]:
+        """Carry the command out in the sender's name; raises what `Deciding.do` raises."""
+        return await self.rooms.deciding.do(command, by=Author.person(self.user.id), request=self.request)
+
+    def part(self, name: str) -> "Sender":
+        """The sender of one of several commands of the same request."""
+        request = replace(self.request, command_id=uuid5(self.request.command_id, name))
+        return replace(self, request=request)
+
+    async def answer(
+        self, done: Done[Any], document: Mapping[str, Any], *, status: int = 200, location: str | None = None
+    ) -> Response:
+        """The document, once the views show it or clearly will not soon."""
+        return await entered(self.rooms, done, document, waits=self.waits, status=status, location=location)
+
+
+async def entered(
+    rooms: Rooms,
+    done: Done[Any],
+    document: Mapping[str, Any],
+    *,
+    waits: bool,
+    status: int = 200,
+    location: str | None = None,
+) -> Response:
+    """The answer to a command that was carried out."""
+    if waits and done.changed:
+        await rooms.views.caught_up(done.position)
+    headers = {"Journal-Position": str(done.position)}
+    if not waits:
+        headers["Preference-Applied"] = "respond-async"
+    if (revision := getattr(done.subject, "revision", None)) is not None:
+        headers["ETag"] = f'"{revision}"'
+    if location is not None:
+        headers["Location"] = location
+    return json_of(document, status, headers)
+
+
+async def request_of(request: Request, key: str | None, *, by: Author, digested: bool = True) -> deciding.Request:
+    """The command's id and where it comes from; with `digested` the same key is good for the same request alone."""
+    if key is None:
+        return deciding.Request(command_id=uuid4(), correlation_id=correlation_id.get())
+    return deciding.Request(
+        command_id=deciding.command_id(by, key),
+        correlation_id=correlation_id.get(),
+        retryable=True,
+        digested=await _told(request) if digested else None,
+    )
+
+
+async def _told(request: Request) -> bytes:
+    """Everything the request says of what it wants; only the target holds no line break."""
+    target = f"{request.method} {request.url.path}?{request.url.query}\n"
+    return target.encode() + await request.body()
+
+
+def waits(prefer: str | None) -> bool:
+    """Whether the answer is to wait for the views (RFC 7240 §4.1)."""
+    return prefer is None or "respond-async" not in prefer.lower()
+
+
+class _Sending(SecurityBase):
+    model = SIGN_IN
+    scheme_name = SCHEME
+
+    async def __call__(self, request: Request, idempotency_key: IdempotencyKey = None, prefer: Prefer = None) -> Sender:
+        user = await caller(request)
+        asked = await request_of(request, idempotency_key, by=Author.person(user.id))
+        return Sender(rooms_of(request), user, asked, waits(prefer))
+
+
+TheSender = Annotated[Sender, Depends(_Sending())]

@@ -1,0 +1,152 @@
+"""The wiring: builds what a process needs from the settings, and runs it until it is told to stop."""
+
+import asyncio
+import gc
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import psycopg
+import uvicorn
+import uvloop
+from psycopg import sql
+from redis import Redis
+
+from api.app import create_app
+from api.callers import Callers
+from api.rooms import Rooms
+from api.tokens import Tokens
+from commands.accounts import Passwords
+from commands.deciding import Deciding
+from daybook import logs
+from daybook.settings import Settings
+from journal.connection import conninfo
+from journal.folding import Aggregates
+from journal.journal import Journal
+from projections.following import Follower
+from projections.reading import Views
+
+KEEP_ALIVE = 75  # seconds: longer than proxies keep a connection, so that it is never us who close one they use
+STOP_WITHIN = 6  # seconds for requests under way, each of which ends within 5
+
+
+def serve_api(settings: Settings) -> None:
+    """Answer HTTP until SIGTERM or SIGINT."""
+    _run(settings, _serve(settings))
+
+
+def follow(settings: Settings) -> None:
+    """Post the journal to the views until SIGTERM or SIGINT."""
+    _run(settings, _follow(settings))
+
+
+@asynccontextmanager
+async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
+    """What the API works with, closed at the end."""
+    schema = settings.daybook_schema
+    journal = Journal(settings.database_url.get_secret_value(), schema, name="api")
+    views = Views(settings.redis_url.get_secret_value(), schema, journal)
+    passwords = Passwords()
+    try:
+        yield Rooms(
+            journal=journal,
+            deciding=Deciding(journal, Aggregates(journal)),
+            views=views,
+            passwords=passwords,
+            tokens=Tokens(settings.secret_key.get_secret_value(), life=settings.access_token_life),
+            callers=Callers(journal),
+        )
+    finally:
+        passwords.close()
+        await views.close()
+        await journal.close()
+
+
+def reset(settings: Settings) -> None:
+    """Begin a new journal of the schema, with empty tables and no views. For development."""
+    schema = settings.daybook_schema
+    owner = conninfo(settings.database_owner_url.get_secret_value(), schema, name="reset", plans=False)
+    with psycopg.connect(owner) as connection:
+        rows = connection.execute("select tablename from pg_tables where schemaname = %s", (schema,)).fetchall()
+        tables = [sql.Identifier(name) for (name,) in rows if name != "alembic_version"]
+        connection.execute(sql.SQL("truncate {}").format(sql.SQL(", ").join(tables)))
+        connection.execute("call journal_begin()")
+    with Redis.from_url(settings.redis_url.get_secret_value()) as redis:
+        for key in redis.scan_iter(f"v:{{*@{schema}}}*", count=1_000):
+            redis.unlink(key)
+
+
+async def _serve(settings: Settings) -> None:
+    async with rooms(settings) as made:
+        app = create_app(made, version=_version(), reset=_resetting(settings) if settings.is_development else None)
+        server = _Server(
+            uvicorn.Config(
+                app,
+                settings.host,
+                settings.port,
+                http="httptools",
+                ws="none",
+                lifespan="on",
+                proxy_headers=False,
+                server_header=False,
+                access_log=False,
+                log_config=None,
+                timeout_keep_alive=KEEP_ALIVE,
+                timeout_graceful_shutdown=STOP_WITHIN,
+            )
+        )
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, server.stop)
+        # Nothing that is there now is garbage later, and young objects of 32 requests at once are no garbage yet.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 50, 100)
+        await server.serve()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which would repeat the signal that stopped it, before anything of ours was closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+
+def _resetting(settings: Settings) -> Callable[[], Awaitable[None]]:
+    async def resetting() -> None:
+        await asyncio.to_thread(reset, settings)
+
+    return resetting
+
+
+async def _follow(settings: Settings) -> None:
+    schema = settings.daybook_schema
+    journal = Journal(settings.database_url.get_secret_value(), schema, name="follow")
+    following = asyncio.create_task(Follower(settings.redis_url.get_secret_value(), schema, journal).run())
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, following.cancel)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, following.cancel)
+    try:
+        with suppress(asyncio.CancelledError):
+            await following
+    finally:
+        await journal.close()
+
+
+def _version() -> str:
+    try:
+        return version("daybook-server")
+    except PackageNotFoundError:  # a checkout that is run without being installed
+        return "0"
+
+
+def _run(settings: Settings, process: Coroutine[Any, Any, None]) -> None:
+    for_people = settings.log_format == "people" or (settings.log_format == "auto" and sys.stdout.isatty())
+    logs.configure(settings.log_level, for_people=for_people)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(process)
