@@ -110,12 +110,9 @@ def own_directory(path: Path) -> Path:
 def redacted(url: str) -> str:
     """`url` without its password and its query, which may hold another."""
     parts = urlsplit(url)
-    at = parts.hostname or ""
-    if parts.username:
-        at = f"{parts.username}@{at}"
-    if parts.port:
-        at = f"{at}:{parts.port}"
-    return f"{parts.scheme}://{at}{parts.path}"
+    user, _, host = parts.netloc.rpartition("@")
+    name = user.partition(":")[0]
+    return f"{parts.scheme}://{name and name + '@'}{host}{parts.path}"
 
 
 def _kept_secret(data: Path) -> str:

@@ -9,6 +9,17 @@ import pytest
 
 from daybook import embedded
 from daybook.embedded import Stores
+from daybook.settings import Settings
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_of_this_machine() -> Iterator[None]:
+    """Settings are what a test says, not what the environment or `.env` does."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in Settings.model_fields:
+            patch.delenv(name.upper(), raising=False)
+        patch.setitem(Settings.model_config, "env_file", None)
+        yield
 
 
 @pytest.fixture(scope="session")

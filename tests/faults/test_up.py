@@ -26,13 +26,15 @@ class Household:
         self.running = subprocess.Popen(
             [sys.executable, "-m", "tests.faults.household", "up"],
             env={
-                **{name: value for name, value in os.environ.items() if not name.endswith("_URL")},
+                **os.environ,
+                "PYTHONPATH": str(Path(__file__).parents[2]),
                 "APP_ENV": "development",
                 "DAYBOOK_DATA": str(data),
                 "PORT": str(self.port),
                 "PYTHONUNBUFFERED": "1",
                 **environment,
             },
+            cwd=data.parent,  # where no `.env` is
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -1,0 +1,118 @@
+"""Settings: read once, refused by name when they cannot be, and silent about what is secret."""
+
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from daybook import settings
+from daybook.settings import Settings
+
+SECRET = "a secret of more than thirty-two bytes"
+
+
+def test_what_is_not_said_is_for_one_machine():
+    told = Settings(secret_key=SECRET)
+
+    assert (told.app_env, told.host, told.port) == ("production", "127.0.0.1", 8000)
+    assert told.daybook_schema == "daybook"
+    assert told.access_token_life == timedelta(minutes=15)
+    assert not told.is_development
+
+
+def test_the_environment_is_read_and_what_is_empty_is_not_said(monkeypatch):
+    monkeypatch.setenv("PORT", "9000")
+    monkeypatch.setenv("LOG_LEVEL", "debug")
+    monkeypatch.setenv("HOST", "")
+
+    told = Settings(secret_key=SECRET)
+
+    assert (told.port, told.log_level, told.host) == (9000, "DEBUG", "127.0.0.1")
+
+
+def test_they_do_not_change():
+    with pytest.raises(ValidationError):
+        Settings(secret_key=SECRET).port = 9000
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("app_env", "staging"),
+        ("port", "0"),
+        ("database_url", "mysql://ada:hunter2@h/d"),
+        ("redis_url", "http://ada:hunter2@h"),
+        ("daybook_schema", "Robert'); drop"),
+        ("daybook_schema", "a" * 41),
+        ("secret_key", "hunter2"),
+        ("access_token_minutes", "0"),
+        ("log_level", "loud"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named_and_not_repeated(name, value):
+    with pytest.raises(ValidationError, match=name) as refused:
+        Settings(**{"secret_key": SECRET, name: value})
+    assert "hunter2" not in str(refused.value)
+
+
+def test_production_does_not_start_without_a_secret(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAYBOOK_DATA", str(tmp_path / "data"))
+
+    with pytest.raises(ValidationError, match="SECRET_KEY must be set"):
+        settings.read()
+    assert not (tmp_path / "data").exists()
+
+
+def test_elsewhere_a_secret_is_made_once_and_kept_for_us_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("APP_ENV", "development")
+    monkeypatch.setenv("DAYBOOK_DATA", str(tmp_path / "data"))
+
+    made, kept = settings.read(), settings.read()
+
+    assert len(made.secret_key.get_secret_value()) >= settings.SHORTEST_SECRET
+    assert made.secret_key == kept.secret_key
+    (file,) = (tmp_path / "data").iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_owner_of_the_database_is_its_user_unless_named():
+    assert Settings(secret_key=SECRET, database_url="postgresql://a@h/d").database_owner_url.get_secret_value() == (
+        "postgresql://a@h/d"
+    )
+    named = Settings(secret_key=SECRET, database_url="postgresql://a@h/d", database_owner_url="postgresql://o@h/d")
+    assert named.database_owner_url.get_secret_value() == "postgresql://o@h/d"
+
+
+def test_our_own_stores_stand_in_for_those_that_are_not_named():
+    ours = {
+        "database_url": "postgresql://daybook@/daybook",
+        "database_owner_url": "postgresql://daybook_owner@/daybook",
+        "redis_url": "unix:///s",
+    }
+
+    unnamed = Settings(secret_key=SECRET).with_stores(**ours)
+    named = Settings(secret_key=SECRET, database_url="postgresql://a@h/d").with_stores(**ours)
+
+    assert unnamed.database_owner_url.get_secret_value() == "postgresql://daybook_owner@/daybook"
+    assert named.database_url.get_secret_value() == "postgresql://a@h/d"
+    assert named.database_owner_url.get_secret_value() == "postgresql://a@h/d"
+    assert named.redis_url.get_secret_value() == "unix:///s"
+
+
+def test_nothing_secret_is_printed():
+    told = Settings(secret_key=SECRET, database_url="postgresql://ada:hunter2@h/d", redis_url="redis://:hunter2@h")
+
+    assert SECRET not in repr(told)
+    assert "hunter2" not in repr(told)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("postgresql://ada:hunter2@h:5433/d?password=hunter2", "postgresql://ada@h:5433/d"),
+        ("redis://:hunter2@[::1]:6379/0", "redis://[::1]:6379/0"),
+        ("unix:///tmp/redis.sock", "unix:///tmp/redis.sock"),
+    ],
+)
+def test_an_address_is_shown_without_its_password(url, shown):
+    assert settings.redacted(url) == shown
