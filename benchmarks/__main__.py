@@ -1,0 +1,65 @@
+"""Measure everything, or the sections named, and print one page: a line for each figure.
+
+`python -m benchmarks [--quick] [SECTION ...]`
+"""
+
+import argparse
+import os
+import time
+from collections.abc import AsyncIterator, Callable
+
+import uvloop
+
+from benchmarks import asking, posting, resident, sizes, visible, writing
+from benchmarks.measuring import Bench, Figure
+from daybook.embedded import throw_away_stores
+
+Section = Callable[[Bench], AsyncIterator[Figure]]
+SECTIONS: dict[str, Section] = {
+    "append": writing.append,
+    "create": writing.create,
+    "post": posting.post,
+    "read": asking.read,
+    "visible": visible.visible,
+    "resident": resident.resident,
+    "million": sizes.million,
+    "stranger": sizes.stranger,
+}
+WORDS = {True: "met", False: "NOT MET", None: ""}
+
+
+def main() -> int:
+    """Exit with 1 when something is asked of a figure and it is not met."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
+    parser.add_argument("--quick", action="store_true", help="go through everything in a fraction of the time")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.sections) - set(SECTIONS):
+        parser.error(f"no section {', '.join(sorted(unknown))}: there are {', '.join(SECTIONS)}")
+    began, missed = time.perf_counter(), 0
+    print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; CPU is that of the application + the database\n")
+    for name in arguments.sections or SECTIONS:
+        section_began = time.perf_counter()
+        with throw_away_stores(durable=True) as stores:
+            for figure in uvloop.run(_figures(SECTIONS[name], Bench(stores, arguments.quick))):
+                print(line(figure), flush=True)
+                missed += figure.met is False
+        print(f"  [{name}: {time.perf_counter() - section_began:.0f} s, load {os.getloadavg()[0]:.1f}]\n", flush=True)
+    print(f"{missed} not met, {time.perf_counter() - began:.0f} s")
+    return 1 if missed else 0
+
+
+async def _figures(section: Section, bench: Bench) -> list[Figure]:
+    return [figure async for figure in section(bench)]
+
+
+def line(figure: Figure) -> str:
+    """Name, value, what is asked, whether it is met, and what stands beside it."""
+    value = f"{figure.value:,.2f} {figure.unit}" if figure.unit == "×" else f"{figure.value:,.1f} {figure.unit}"
+    asked = f"≥ {figure.at_least:g}" if figure.at_least is not None else ""
+    asked = f"≤ {figure.at_most:g}" if figure.at_most is not None else asked
+    return f"{figure.name:<62} {value:>10}  {asked:<7} {WORDS[figure.met]:<8} {figure.note}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
