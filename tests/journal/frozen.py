@@ -1,0 +1,195 @@
+"""Rows as they were once stored, one for every form a fact ever had, and the events they are to be read as for ever.
+
+Rows are only added: what stands here stands in somebody's journal.
+"""
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
+
+from booking.events import (
+    AllowanceChanged,
+    BookingCancelled,
+    BookingCreated,
+    BookingRulesChanged,
+    Event,
+    OpeningHoursChanged,
+    RoleChanged,
+    SpaceActivated,
+    SpaceCreated,
+    SpaceDeactivated,
+    SpaceDescribed,
+    UserActivated,
+    UserDeactivated,
+    UserRegistered,
+)
+from booking.opening_hours import OpeningHours, Window
+from booking.roles import Role
+from booking.slots import Slot
+from booking.terms import Description, Rules
+
+KEY = bytes(range(32))
+"""The key the texts were sealed under."""
+
+HALL = UUID("00000000-0000-0000-0000-0000000000a1")
+MIA = UUID("00000000-0000-0000-0000-0000000000b1")
+KAI = UUID("00000000-0000-0000-0000-0000000000b3")
+BOOKING = UUID("7d1f5a52-0c2e-4b7e-9a51-1f6f7a9c0001")
+AT = datetime(2026, 1, 5, 8, 30, 15, 123456, tzinfo=UTC)
+SLOT = Slot(datetime(2026, 1, 5, 22, tzinfo=UTC), datetime(2026, 1, 6, 1, 30, tzinfo=UTC))
+DESCRIPTION = Description(
+    name="Großer Saal", description='Zweiter Stock, "links"', capacity=40, price_per_hour=Decimal("25.50")
+)
+RULES = Rules(
+    min_duration=timedelta(minutes=15),
+    max_duration=timedelta(days=2),
+    min_advance=timedelta(minutes=5),
+    max_advance_days=30,
+    cancellation_deadline=timedelta(hours=1),
+    concurrent_bookings=3,
+)
+OPENING_HOURS = OpeningHours(mon=(Window("08:00", "12:00"), Window("13:00", "24:00")), sat=(Window("22:00", "02:00"),))
+
+BOOKING_TAGS = [
+    "booking:7d1f5a52-0c2e-4b7e-9a51-1f6f7a9c0001",
+    "calendar:00000000-0000-0000-0000-0000000000a1/2026-01-05",
+    "calendar:00000000-0000-0000-0000-0000000000a1/2026-01-06",
+    "allowance:00000000-0000-0000-0000-0000000000b1",
+    "bookings-of:00000000-0000-0000-0000-0000000000a1",
+]
+SPACE_TAGS = ["space:00000000-0000-0000-0000-0000000000a1"]
+USER_TAGS = ["user:00000000-0000-0000-0000-0000000000b1"]
+
+
+class Frozen(NamedTuple):
+    """Stored name, version and payload; what they mean; the tags the fact bears."""
+
+    name: str
+    version: int
+    payload: str
+    event: Event
+    tags: list[str]
+
+
+ROWS = [
+    Frozen(
+        "BookingCreated",
+        1,
+        '{"booking_id":"7d1f5a52-0c2e-4b7e-9a51-1f6f7a9c0001","space_id":"00000000-0000-0000-0000-0000000000a1",'
+        '"user_id":"00000000-0000-0000-0000-0000000000b1","slot":{"start":"2026-01-05T22:00:00Z",'
+        '"end":"2026-01-06T01:30:00Z"},"at":"2026-01-05T08:30:15.123456Z",'
+        '"notes":"zfwuDwHFcD9YUU5OTAztAFOa2i72UbPjOsVLGI5Y5+8y0bQD/MERbCxU"}',
+        BookingCreated(booking_id=BOOKING, space_id=HALL, user_id=MIA, slot=SLOT, at=AT, notes="Für zwei 🪑"),
+        BOOKING_TAGS,
+    ),
+    Frozen(
+        "BookingCancelled",
+        1,
+        '{"booking_id":"7d1f5a52-0c2e-4b7e-9a51-1f6f7a9c0001","space_id":"00000000-0000-0000-0000-0000000000a1",'
+        '"user_id":"00000000-0000-0000-0000-0000000000b1","slot":{"start":"2026-01-05T22:00:00Z",'
+        '"end":"2026-01-06T01:30:00Z"},"at":"2026-01-05T08:30:15.123456Z",'
+        '"cancelled_by":"00000000-0000-0000-0000-0000000000b3","reason":"v7FvKVBXVzjcprhrNTqvIk93Y1XwXhlrIJ02CQyOXNIh"}',
+        BookingCancelled(
+            booking_id=BOOKING, space_id=HALL, user_id=MIA, slot=SLOT, at=AT, cancelled_by=KAI, reason="Regen"
+        ),
+        BOOKING_TAGS,
+    ),
+    Frozen(
+        "SpaceCreated",
+        1,
+        '{"space_id":"00000000-0000-0000-0000-0000000000a1","description":{"name":"Großer Saal",'
+        '"description":"Zweiter Stock, \\"links\\"","capacity":40,"price_per_hour":"25.50"},"timezone":"Europe/Berlin",'
+        '"rules":{"min_duration":"PT15M","max_duration":"P2D","min_advance":"PT5M","max_advance_days":30,'
+        '"cancellation_deadline":"PT1H","concurrent_bookings":3},"opening_hours":{"mon":[{"opens":"08:00",'
+        '"closes":"12:00"},{"opens":"13:00","closes":"24:00"}],"tue":[],"wed":[],"thu":[],"fri":[],'
+        '"sat":[{"opens":"22:00","closes":"02:00"}],"sun":[]},"at":"2026-01-05T08:30:15.123456Z"}',
+        SpaceCreated(
+            space_id=HALL,
+            description=DESCRIPTION,
+            timezone="Europe/Berlin",
+            rules=RULES,
+            opening_hours=OPENING_HOURS,
+            at=AT,
+        ),
+        SPACE_TAGS,
+    ),
+    Frozen(
+        "SpaceDescribed",
+        1,
+        '{"space_id":"00000000-0000-0000-0000-0000000000a1","description":{"name":"Großer Saal",'
+        '"description":"Zweiter Stock, \\"links\\"","capacity":40,"price_per_hour":"25.50"},'
+        '"at":"2026-01-05T08:30:15.123456Z"}',
+        SpaceDescribed(space_id=HALL, description=DESCRIPTION, at=AT),
+        SPACE_TAGS,
+    ),
+    Frozen(
+        "BookingRulesChanged",
+        1,
+        '{"space_id":"00000000-0000-0000-0000-0000000000a1","rules":{"min_duration":"PT15M","max_duration":"P2D",'
+        '"min_advance":"PT5M","max_advance_days":30,"cancellation_deadline":"PT1H","concurrent_bookings":3},'
+        '"at":"2026-01-05T08:30:15.123456Z"}',
+        BookingRulesChanged(space_id=HALL, rules=RULES, at=AT),
+        SPACE_TAGS,
+    ),
+    Frozen(
+        "OpeningHoursChanged",
+        1,
+        '{"space_id":"00000000-0000-0000-0000-0000000000a1","opening_hours":{"mon":[{"opens":"08:00",'
+        '"closes":"12:00"},{"opens":"13:00","closes":"24:00"}],"tue":[],"wed":[],"thu":[],"fri":[],'
+        '"sat":[{"opens":"22:00","closes":"02:00"}],"sun":[]},"at":"2026-01-05T08:30:15.123456Z"}',
+        OpeningHoursChanged(space_id=HALL, opening_hours=OPENING_HOURS, at=AT),
+        SPACE_TAGS,
+    ),
+    Frozen(
+        "SpaceDeactivated",
+        1,
+        '{"space_id":"00000000-0000-0000-0000-0000000000a1","at":"2026-01-05T08:30:15.123456Z"}',
+        SpaceDeactivated(space_id=HALL, at=AT),
+        SPACE_TAGS,
+    ),
+    Frozen(
+        "SpaceActivated",
+        1,
+        '{"space_id":"00000000-0000-0000-0000-0000000000a1","at":"2026-01-05T08:30:15.123456Z"}',
+        SpaceActivated(space_id=HALL, at=AT),
+        SPACE_TAGS,
+    ),
+    Frozen(
+        "UserRegistered",
+        1,
+        '{"user_id":"00000000-0000-0000-0000-0000000000b1","role":"ADMIN","max_active_bookings":7,'
+        '"at":"2026-01-05T08:30:15.123456Z"}',
+        UserRegistered(user_id=MIA, role=Role.ADMIN, max_active_bookings=7, at=AT),
+        [*USER_TAGS, "admins"],
+    ),
+    Frozen(
+        "RoleChanged",
+        1,
+        '{"user_id":"00000000-0000-0000-0000-0000000000b1","role":"STAFF","role_before":"ADMIN","is_active":true,'
+        '"at":"2026-01-05T08:30:15.123456Z"}',
+        RoleChanged(user_id=MIA, role=Role.STAFF, role_before=Role.ADMIN, is_active=True, at=AT),
+        [*USER_TAGS, "admins"],
+    ),
+    Frozen(
+        "AllowanceChanged",
+        1,
+        '{"user_id":"00000000-0000-0000-0000-0000000000b1","max_active_bookings":9,"at":"2026-01-05T08:30:15.123456Z"}',
+        AllowanceChanged(user_id=MIA, max_active_bookings=9, at=AT),
+        USER_TAGS,
+    ),
+    Frozen(
+        "UserDeactivated",
+        1,
+        '{"user_id":"00000000-0000-0000-0000-0000000000b1","role":"STUDENT","at":"2026-01-05T08:30:15.123456Z"}',
+        UserDeactivated(user_id=MIA, role=Role.STUDENT, at=AT),
+        USER_TAGS,
+    ),
+    Frozen(
+        "UserActivated",
+        1,
+        '{"user_id":"00000000-0000-0000-0000-0000000000b1","role":"STUDENT","at":"2026-01-05T08:30:15.123456Z"}',
+        UserActivated(user_id=MIA, role=Role.STUDENT, at=AT),
+        USER_TAGS,
+    ),
+]

@@ -1,0 +1,120 @@
+"""Journals for tests: each in a schema of its own, made by the migrations and gone with the test."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import count
+from uuid import UUID, uuid4
+
+import psycopg
+
+from booking.events import Event, SpaceActivated
+from daybook.embedded import Stores
+from daybook.migrations.run import migrate
+from journal.chain import COLUMNS, Row
+from journal.connection import conninfo
+from journal.journal import Entry, Journal
+from journal.tags import space
+from tests.examples import NEW_YEAR, ROOM
+
+ROLE = "daybook"  # the one the processes act in
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a journal stands, as its owner and as the processes reach it."""
+
+    url: str
+    owner_url: str
+    schema: str
+
+    def begin(self) -> None:
+        """Make the schema, with a new journal."""
+        migrate(self.owner_url, self.schema, role=ROLE)
+
+    def end(self) -> None:
+        with self.owner() as owner:
+            owner.execute(f"drop schema {self.schema} cascade")
+
+    def owner(self) -> psycopg.Connection:
+        return self._connection(self.owner_url)
+
+    def role(self) -> psycopg.Connection:
+        return self._connection(self.url)
+
+    def rows(self) -> list[Row]:
+        """Every fact with every column, in order."""
+        with self.role() as role:
+            return [Row(*row) for row in role.execute(f"select {COLUMNS} from events order by position")]
+
+    def set_clock(self, at: datetime) -> None:
+        """From now on the journal's clock stands at `at`."""
+        with self.owner() as owner:
+            owner.execute(
+                "create or replace function journal_now() returns timestamptz language sql as "
+                f"$$ select timestamptz '{at.isoformat()}' $$"
+            )
+
+    def wait_for_a_lock(self) -> None:
+        """Return when a journal's statement waits for a lock."""
+        waiting = (
+            "select pid from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'daybook %'"
+        )
+        with self.role() as role:
+            while not role.execute(waiting).fetchone():
+                pass
+
+    def _connection(self, url: str) -> psycopg.Connection:
+        return psycopg.connect(conninfo(url, self.schema, name="test", plans=False), autocommit=True)
+
+
+@contextmanager
+def a_place(stores: Stores) -> Iterator[Place]:
+    place = Place(stores.database_url, stores.database_owner_url, f"test_{next(_numbers)}")
+    place.begin()
+    try:
+        yield place
+    finally:
+        place.end()
+
+
+@asynccontextmanager
+async def a_journal(place: Place, *, url: str | None = None, name: str = "journal") -> AsyncIterator[Journal]:
+    journal = Journal(url or place.url, place.schema, name=name)
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+def activated(space_id: UUID = ROOM, at: datetime = NEW_YEAR) -> SpaceActivated:
+    """The plainest fact there is: it bears one tag and holds nothing secret."""
+    return SpaceActivated(space_id=space_id, at=at)
+
+
+async def entry(
+    journal: Journal,
+    *events: Event,
+    command_id: UUID | None = None,
+    after: int | None = None,
+    tags: Sequence[str] = (),
+    correlation_id: str = "a test",
+    causation_id: UUID | None = None,
+    request_digest: bytes | None = None,
+) -> Entry:
+    """What a command would ask to record, having read all there is unless `after` says otherwise."""
+    journal_id, head, _ = await journal.head()
+    return Entry(
+        command_id=command_id or uuid4(),
+        journal_id=journal_id,
+        after=head if after is None else after,
+        tags=tags or [space(ROOM)],
+        events=events or [activated()],
+        actor="system:test",
+        correlation_id=correlation_id,
+        causation_id=causation_id,
+        request_digest=request_digest,
+    )
