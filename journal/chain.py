@@ -61,8 +61,8 @@ def link(previous: bytes, row: Row) -> bytes:
     texts = (row.type, row.actor, row.correlation_id, *row.tags, row.payload)
     header = (
         f"{FORMAT} {row.position} {row.version} {(row.recorded_at - _EPOCH) // _MICROSECOND} {row.command_id} "
-        f"{row.command_seq} {row.causation_id or '-'} {row.request_digest.hex() if row.request_digest else '-'} "
-        f"{len(row.tags)}"
+        f"{row.command_seq} {row.causation_id or '-'} "
+        f"{'-' if row.request_digest is None else row.request_digest.hex()} {len(row.tags)}"
     )
     body = "".join(f" {len(text.encode())}:{text}" for text in texts)
     return hashlib.sha256(previous + (header + body).encode()).digest()

@@ -48,7 +48,7 @@ create function journal_append(batch json) returns bigint[]
 language plpgsql security definer set search_path = "{schema}", pg_temp as $fn$
 declare
   this uuid; head bigint; first bigint; previous bytea; at timestamptz; at_us bigint; seq int; header text; x text;
-  outcomes bigint[] := '{{}}'; ids uuid[] := '{{}}'; written text[] := '{{}}'; facts events[] := '{{}}';
+  outcomes bigint[] := '{{}}'; ids uuid[] := '{{}}'; firsts bigint[] := '{{}}'; written text[] := '{{}}'; facts events[] := '{{}}';
   c record; e record;
 begin
   select journal_id, position, hash, recorded_at into this, head, previous, at from journal_head for update;
@@ -67,10 +67,7 @@ begin
       id uuid, journal uuid, after bigint, tags text[], items json, actor text, correlation_id text, causation_id uuid,
       digest text, events json)
   loop
-    if c.original is null and c.id = any(ids) then
-      c.original := nullif(abs(outcomes[array_position(ids, c.id)]), 0);
-    end if;
-    ids := ids || c.id;
+    c.original := coalesce(c.original, firsts[array_position(ids, c.id)]);
     if c.original is not null then
       outcomes := outcomes || -c.original;
       continue;
@@ -80,6 +77,8 @@ begin
       continue;
     end if;
     outcomes := outcomes || head + 1;
+    ids := ids || c.id;
+    firsts := firsts || head + 1;
     seq := 0;
     for e in select * from json_to_recordset(c.events) as (type text, version int, tags text[], payload text) loop
       head := head + 1;
