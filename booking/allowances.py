@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from booking.events import BookingCancelled, BookingCreated, Event
+from booking.events import BookingCancelled, BookingCreated, BookingExpired, BookingRescheduled, Event
 from booking.refusals import AllowanceUsedUp, Refusal
 
 
@@ -17,17 +17,17 @@ class Allowance:
 
     def fold(self, event: Event) -> None:
         match event:
-            case BookingCreated():
+            case BookingCreated() | BookingRescheduled():
                 self.held[event.booking_id] = event.slot.end
-            case BookingCancelled():
+            case BookingCancelled() | BookingExpired():
                 self.held.pop(event.booking_id, None)
 
     def holding(self, now: datetime) -> list[UUID]:
         """The bookings held and not ended at `now`."""
         return [id for id, end in self.held.items() if now < end]
 
-    def objections(self, *, now: datetime, at_most: int) -> Iterator[Refusal]:
-        """Why the user cannot hold one more booking."""
+    def objections(self, *, now: datetime, at_most: int, moving: UUID | None = None) -> Iterator[Refusal]:
+        """Why the user cannot hold one more booking; one that is `moving` is not one more."""
         # Those that ended are still among `held` until that is recorded: count them out only where it matters.
-        if len(self.held) >= at_most and len(self.holding(now)) >= at_most:
+        if len(self.held) >= at_most and sum(id != moving for id in self.holding(now)) >= at_most:
             yield AllowanceUsedUp(at_most)

@@ -10,9 +10,16 @@ from uuid import UUID
 from booking import calendars as held_slots
 from booking.allowances import Allowance
 from booking.calendars import Calendar
-from booking.events import BookingCancelled, BookingCreated, Event
+from booking.events import (
+    BookingCancelled,
+    BookingCreated,
+    BookingExpired,
+    BookingNotesChanged,
+    BookingRescheduled,
+    Event,
+)
 from booking.refusals import BookingNotActive, DeadlinePassed, NotFound, Refusal, refuse_if
-from booking.slots import Slot
+from booking.slots import Slot, Span
 from booking.spaces import Space
 from booking.spaces import known as known_space
 from booking.users import User
@@ -36,6 +43,7 @@ class Booking:
     space_id: UUID = field(init=False)
     user_id: UUID = field(init=False)
     slot: Slot = field(init=False)
+    hold: Span = field(init=False)
     recorded_status: Status = field(init=False)
     notes: str | None = field(init=False)
     created_at: datetime = field(init=False)
@@ -44,11 +52,18 @@ class Booking:
     def fold(self, event: Event) -> None:
         match event:
             case BookingCreated():
-                self.space_id, self.user_id, self.slot = event.space_id, event.user_id, event.slot
+                self.space_id, self.user_id = event.space_id, event.user_id
+                self.slot, self.hold = event.slot, event.held
                 self.recorded_status, self.notes = Status.CONFIRMED, event.notes
                 self.created_at = event.at
+            case BookingRescheduled():
+                self.slot, self.hold = event.slot, event.held
+            case BookingNotesChanged():
+                self.notes = event.notes
             case BookingCancelled():
                 self.recorded_status = Status.CANCELLED
+            case BookingExpired():
+                self.recorded_status = Status.EXPIRED
             case _:
                 return
         self.updated_at = event.at
@@ -64,6 +79,12 @@ class Booking:
         """Why the booking can no longer be changed."""
         if (status := self.status(now)) is not Status.CONFIRMED:
             yield BookingNotActive(status)
+
+    def late(self, space: Space, *, now: datetime, at_any_time: bool) -> Iterator[Refusal]:
+        """Why it is too late to give the slot up; `at_any_time` says there is no deadline."""
+        deadline = self.slot.start - space.rules.cancellation_deadline
+        if now > deadline and not at_any_time:
+            yield DeadlinePassed(deadline)
 
     def document(self) -> dict[str, Any]:
         """The booking as its readers see it, with the recorded status; datetimes are aware and UTC."""
@@ -102,18 +123,66 @@ def create(
     notes: str | None,
     now: datetime,
 ) -> Iterator[Event]:
-    """The fact that holds `slot` for `user`; `calendars` are those of all its dates. Raises `NotFound`, `Refused`."""
+    """The fact that holds `slot` for `user`; `calendars` are those of all dates held. Raises `NotFound`, `Refused`."""
     known_space(space)
     known_user(user)
+    hold = space.hold(slot)
+    refuse_if(_objections(space, user, calendars, allowance, slot=slot, hold=hold, moving=None, now=now))
+    yield BookingCreated(
+        booking_id=booking_id, space_id=space.id, user_id=user.id, slot=slot, hold=hold, notes=notes, at=now
+    )
+
+
+def reschedule(
+    booking: Booking,
+    space: Space,
+    user: User,
+    calendars: Sequence[Calendar],
+    allowance: Allowance,
+    *,
+    slot: Slot,
+    by: UUID | None,
+    at_any_time: bool,
+    now: datetime,
+) -> Iterator[Event]:
+    """The fact that the booking holds `slot` instead, or nothing if it does already.
+
+    It obeys every rule of making a booking, apart from itself, and the deadline of its old start, which `at_any_time`
+    lifts. `calendars` are those of all dates newly held. Raises `NotFound`, `Refused`.
+    """
+    known(booking)
+    if slot == booking.slot:
+        refuse_if(booking.objections(now=now))
+        return
+    hold = space.hold(slot)
     refuse_if(
         (
-            *user.objections(),
-            *space.objections(slot, now=now),
-            *held_slots.objections(calendars, slot, at_most=space.rules.concurrent_bookings),
-            *allowance.objections(now=now, at_most=user.max_active_bookings),
+            *booking.objections(now=now),
+            *booking.late(space, now=now, at_any_time=at_any_time),
+            *_objections(space, user, calendars, allowance, slot=slot, hold=hold, moving=booking.id, now=now),
         )
     )
-    yield BookingCreated(booking_id=booking_id, space_id=space.id, user_id=user.id, slot=slot, notes=notes, at=now)
+    yield BookingRescheduled(
+        booking_id=booking.id,
+        space_id=booking.space_id,
+        user_id=booking.user_id,
+        slot=slot,
+        hold=hold,
+        slot_before=booking.slot,
+        hold_before=booking.hold,
+        rescheduled_by=by,
+        at=now,
+    )
+
+
+def change_notes(booking: Booking, *, notes: str | None, now: datetime) -> Iterator[Event]:
+    """The fact that the notes are other ones, or nothing if they are the same. Raises `NotFound`, `Refused`."""
+    known(booking)
+    refuse_if(booking.objections(now=now))
+    if notes != booking.notes:
+        yield BookingNotesChanged(
+            booking_id=booking.id, space_id=booking.space_id, user_id=booking.user_id, notes=notes, at=now
+        )
 
 
 def cancel(
@@ -121,21 +190,47 @@ def cancel(
 ) -> Iterator[Event]:
     """The fact that gives the slot back; `at_any_time` lifts the deadline. Raises `NotFound`, `Refused`."""
     known(booking)
-    deadline = booking.slot.start - space.rules.cancellation_deadline
-    late = [DeadlinePassed(deadline)] if now > deadline and not at_any_time else []
-    refuse_if((*booking.objections(now=now), *late))
+    refuse_if((*booking.objections(now=now), *booking.late(space, now=now, at_any_time=at_any_time)))
     yield BookingCancelled(
         booking_id=booking.id,
         space_id=booking.space_id,
         user_id=booking.user_id,
         slot=booking.slot,
+        hold=booking.hold,
         cancelled_by=by,
         reason=reason,
         at=now,
     )
 
 
+def expire(booking: Booking, *, now: datetime) -> Iterator[Event]:
+    """The fact that the slot is over, or nothing if it is not or somebody ended the booking. Raises `NotFound`."""
+    known(booking)
+    if booking.status(now) is Status.EXPIRED and booking.recorded_status is not Status.EXPIRED:
+        yield BookingExpired(
+            booking_id=booking.id, space_id=booking.space_id, user_id=booking.user_id, slot=booking.slot, at=now
+        )
+
+
 def known(booking: Booking) -> None:
     """Raise `NotFound` unless the booking is one."""
     if not booking.revision:
         raise NotFound("booking", booking.id)
+
+
+def _objections(
+    space: Space,
+    user: User,
+    calendars: Sequence[Calendar],
+    allowance: Allowance,
+    *,
+    slot: Slot,
+    hold: Span,
+    moving: UUID | None,
+    now: datetime,
+) -> Iterator[Refusal]:
+    """Why the user cannot hold `slot`; the booking that is `moving` stands in nobody's way."""
+    yield from user.objections()
+    yield from space.objections(slot, now=now)
+    yield from held_slots.objections(calendars, hold, at_most=space.rules.concurrent_bookings, moving=moving)
+    yield from allowance.objections(now=now, at_most=user.max_active_bookings, moving=moving)

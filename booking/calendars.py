@@ -5,40 +5,54 @@ from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
-from booking.events import BookingCancelled, BookingCreated, Event
+from booking.events import BookingCancelled, BookingCreated, BookingRescheduled, Event
 from booking.refusals import Refusal, SlotTaken
-from booking.slots import Slot
+from booking.slots import Span
 
 
 @dataclass(slots=True)
 class Calendar:
-    """The held slots of one space that touch one UTC date."""
+    """What the bookings of one space hold of one UTC date: their slots with the buffers.
+
+    A booking that has ended keeps what it held: time frees it, and a buffer after it is still wanted.
+    """
 
     day: date
-    held: dict[UUID, Slot] = field(default_factory=dict)
+    held: dict[UUID, Span] = field(default_factory=dict)
 
     def fold(self, event: Event) -> None:
         match event:
-            case BookingCreated():
-                if event.slot.touches(self.day):
-                    self.held[event.booking_id] = event.slot
+            case BookingCreated() | BookingRescheduled():
+                self.held.pop(event.booking_id, None)
+                if event.held.touches(self.day):
+                    self.held[event.booking_id] = event.held
             case BookingCancelled():
                 self.held.pop(event.booking_id, None)
 
 
-def conflicting(calendars: Iterable[Calendar], slot: Slot, *, at_most: int) -> list[Slot]:
-    """The held slots beside which `slot` would put more than `at_most` at one instant; in order, empty if it fits."""
-    held = {id: other for calendar in calendars for id, other in calendar.held.items() if slot.overlaps(other)}
+def conflicting(calendars: Iterable[Calendar], hold: Span, *, at_most: int, moving: UUID | None = None) -> list[Span]:
+    """What is held beside which `hold` would make more than `at_most` at one instant; in order, empty if it fits.
+
+    The booking that is `moving` does not stand in its own way.
+    """
+    held = {
+        id: other
+        for calendar in calendars
+        for id, other in calendar.held.items()
+        if id != moving and hold.overlaps(other)
+    }
     others = sorted(held.values())
-    # The number held only grows where a slot starts, so those instants (and the new slot's own start) are enough.
+    # The number held only grows where something starts, so those instants (and the start of `hold`) are enough.
     crowds = (
         [one for one in others if one.start <= at < one.end]
-        for at in {max(slot.start, other.start) for other in others}
+        for at in {max(hold.start, other.start) for other in others}
     )
     return sorted({one for crowd in crowds if len(crowd) >= at_most for one in crowd})
 
 
-def objections(calendars: Iterable[Calendar], slot: Slot, *, at_most: int) -> Iterator[Refusal]:
-    """Why `slot` cannot be held beside the others; `calendars` are those of all its dates."""
-    if taken := conflicting(calendars, slot, at_most=at_most):
+def objections(
+    calendars: Iterable[Calendar], hold: Span, *, at_most: int, moving: UUID | None = None
+) -> Iterator[Refusal]:
+    """Why `hold` cannot stand beside the others; `calendars` are those of all its dates."""
+    if taken := conflicting(calendars, hold, at_most=at_most, moving=moving):
         yield SlotTaken(tuple(taken))

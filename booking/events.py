@@ -6,12 +6,12 @@ booking's user and read as None once that key is gone. How each is stored: `jour
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
-from booking.opening_hours import OpeningHours
+from booking.opening_hours import OpeningHours, Window
 from booking.roles import Role
-from booking.slots import Slot
+from booking.slots import Slot, Span
 from booking.terms import Description, Rules
 
 
@@ -25,6 +25,41 @@ class BookingCreated:
     slot: Slot
     at: datetime
     notes: str | None = None
+    hold: Span | None = None  # the slot with its buffers; None where the fact is older than buffers
+
+    @property
+    def held(self) -> Span:
+        return self.hold or self.slot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingRescheduled:
+    """A booking holds another slot instead of the one before; `rescheduled_by` is None where the system did."""
+
+    booking_id: UUID
+    space_id: UUID
+    user_id: UUID
+    slot: Slot
+    hold: Span
+    slot_before: Slot
+    hold_before: Span
+    at: datetime
+    rescheduled_by: UUID | None
+
+    @property
+    def held(self) -> Span:
+        return self.hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingNotesChanged:
+    """The notes of a booking are other ones."""
+
+    booking_id: UUID
+    space_id: UUID
+    user_id: UUID
+    at: datetime
+    notes: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +73,22 @@ class BookingCancelled:
     at: datetime
     cancelled_by: UUID | None
     reason: str | None = None
+    hold: Span | None = None
+
+    @property
+    def held(self) -> Span:
+        return self.hold or self.slot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingExpired:
+    """A booking's slot is over. It ended by itself; buffers after it are kept as they were."""
+
+    booking_id: UUID
+    space_id: UUID
+    user_id: UUID
+    slot: Slot
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +127,26 @@ class OpeningHoursChanged:
 
     space_id: UUID
     opening_hours: OpeningHours
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecialHoursSet:
+    """On one local date the space keeps these windows instead of the weekday's; none of them means closed."""
+
+    space_id: UUID
+    date: date
+    windows: tuple[Window, ...]
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpecialHoursCleared:
+    """On a local date the space keeps its weekday's windows again."""
+
+    space_id: UUID
+    date: date
     at: datetime
 
 
@@ -143,9 +214,16 @@ class UserActivated:
     at: datetime
 
 
-BookingEvent = BookingCreated | BookingCancelled
+BookingEvent = BookingCreated | BookingRescheduled | BookingNotesChanged | BookingCancelled | BookingExpired
 SpaceEvent = (
-    SpaceCreated | SpaceDescribed | BookingRulesChanged | OpeningHoursChanged | SpaceDeactivated | SpaceActivated
+    SpaceCreated
+    | SpaceDescribed
+    | BookingRulesChanged
+    | OpeningHoursChanged
+    | SpecialHoursSet
+    | SpecialHoursCleared
+    | SpaceDeactivated
+    | SpaceActivated
 )
 UserEvent = UserRegistered | RoleChanged | AllowanceChanged | UserDeactivated | UserActivated
 Event = BookingEvent | SpaceEvent | UserEvent

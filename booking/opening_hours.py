@@ -1,13 +1,13 @@
 """Opening hours: when a space is open on its own wall clock, and which UTC instants that means."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from booking.slots import Slot
+from booking.slots import Slot, Span
 from booking.zones import day_start, first_instant, last_instant
 
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -49,6 +49,12 @@ class Window:
         return start, last_instant(_at(day if self.closes > self.opens else day + _DAY, self.closes), tz)
 
 
+Special = Mapping[date, tuple[Window, ...]]
+"""Local dates that do not keep their weekday's windows; one without any is closed."""
+
+NOTHING_SPECIAL: Special = {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpeningHours:
     """The windows of each weekday, on which they begin; a weekday without any is closed."""
@@ -66,21 +72,23 @@ class OpeningHours:
         """The same one window every day."""
         return cls(**dict.fromkeys(WEEKDAYS, (Window(opens, closes),)))
 
-    def on(self, day: date) -> tuple[Window, ...]:
-        """The windows that begin on a date of this weekday."""
-        windows: tuple[Window, ...] = getattr(self, WEEKDAYS[day.weekday()])
-        return windows
+    def on(self, day: date, special: Special = NOTHING_SPECIAL) -> tuple[Window, ...]:
+        """The windows that begin on a local date: its special ones, else its weekday's."""
+        windows: tuple[Window, ...] | None = special.get(day)
+        return getattr(self, WEEKDAYS[day.weekday()]) if windows is None else windows
 
-    def open_during(self, slot: Slot, tz: ZoneInfo) -> list[Stretch]:
-        """The open stretches of the slot's local dates and of the day before, in order, joined where they touch."""
-        day, last = slot.start.astimezone(tz).date() - _DAY, slot.end.astimezone(tz).date()
+    def open_during(self, span: Span, tz: ZoneInfo, special: Special = NOTHING_SPECIAL) -> list[Stretch]:
+        """The open stretches of the span's local dates and of the day before, in order, joined where they touch."""
+        day, last = span.start.astimezone(tz).date() - _DAY, span.end.astimezone(tz).date()
         days = (day + n * _DAY for n in range((last - day).days + 1))
-        return joined(stretch for day in days for stretch in _stretches(self.on(day), day, tz))
+        return joined(stretch for day in days for stretch in stretches(self.on(day, special), day, tz))
 
-    def cover(self, slot: Slot, tz: ZoneInfo) -> bool:
+    def cover(self, slot: Slot, tz: ZoneInfo, special: Special = NOTHING_SPECIAL) -> bool:
         """Whether the space is open without a break from the slot's start to its end."""
         day = slot.start.astimezone(tz).date()
-        return _one_covers(slot, _stretches(self.on(day), day, tz)) or _one_covers(slot, self.open_during(slot, tz))
+        return _one_covers(slot, stretches(self.on(day, special), day, tz)) or _one_covers(
+            slot, self.open_during(slot, tz, special)
+        )
 
 
 def _one_covers(slot: Slot, stretches: Iterable[Stretch]) -> bool:
@@ -100,7 +108,8 @@ def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
 
 # The same few windows and days are asked for at every booking, and a wall clock costs ten times a look-up.
 @lru_cache(maxsize=16_384)
-def _stretches(windows: tuple[Window, ...], day: date, tz: ZoneInfo) -> tuple[Stretch, ...]:
+def stretches(windows: tuple[Window, ...], day: date, tz: ZoneInfo) -> tuple[Stretch, ...]:
+    """When the windows that begin on a local date are open, each by itself."""
     if day_start(day, tz) == day_start(day + _DAY, tz):
         return ()  # a date the zone skipped: no window begins on it
     instants = (window.instants(day, tz) for window in windows)

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from booking.opening_hours import Stretch
-from booking.slots import Slot
+from booking.slots import Span
 
 
 class Refusal:
@@ -123,7 +123,7 @@ class SpaceInactive(Refusal):
 class SlotTaken(Refusal):
     """The slot is taken"""
 
-    conflicting_slots: tuple[Slot, ...]
+    conflicting_slots: tuple[Span, ...]
 
     @property
     def detail(self) -> str:

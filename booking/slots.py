@@ -1,10 +1,12 @@
-"""Slots: the half-open stretches of time that bookings ask for, always in UTC."""
+"""Slots: the half-open stretches of time that bookings ask for and hold, always in UTC."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import ClassVar
 
 LONGEST = timedelta(days=31)
+LONGEST_BUFFER = timedelta(days=1)
 # datetime and zone arithmetic overflow near the ends of the calendar; no booking needs those years.
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 
@@ -14,8 +16,10 @@ class BadSlot(ValueError):
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Slot:
-    """`[start, end)` in UTC, longer than nothing and at most 31 days. Raises `BadSlot`."""
+class Span:
+    """`[start, end)` in UTC, longer than nothing and no longer than a slot with its buffers. Raises `BadSlot`."""
+
+    longest: ClassVar = LONGEST + 2 * LONGEST_BUFFER
 
     start: datetime
     end: datetime
@@ -29,8 +33,8 @@ class Slot:
                 object.__setattr__(self, name, in_utc(at))
         if self.end <= self.start:
             raise BadSlot("the end is not after the start")
-        if self.end - self.start > LONGEST:
-            raise BadSlot(f"longer than {LONGEST.days} days")
+        if self.end - self.start > self.longest:
+            raise BadSlot(f"longer than {self.longest.days} days")
         if self.start < EARLIEST or self.end > LATEST:
             raise BadSlot(f"outside the years {EARLIEST.year} to {LATEST.year - 1}")
 
@@ -39,15 +43,15 @@ class Slot:
         """Elapsed time, whatever clocks on a wall did meanwhile."""
         return self.end - self.start
 
-    def overlaps(self, other: "Slot") -> bool:
+    def overlaps(self, other: "Span") -> bool:
         return self.start < other.end and other.start < self.end
 
     def touches(self, day: date) -> bool:
-        """Whether any instant of the slot lies on the UTC date `day`."""
+        """Whether any instant of it lies on the UTC date `day`."""
         return self.start.date() <= day <= self._last_date()
 
     def dates(self) -> Iterator[date]:
-        """The UTC dates the slot touches, in order; 1 to 32 of them."""
+        """The UTC dates it touches, in order; 1 to 34 of them."""
         day, last = self.start.date(), self._last_date()
         while day <= last:
             yield day
@@ -56,6 +60,17 @@ class Slot:
     def _last_date(self) -> date:
         end = self.end
         return end.date() if end.time() != time.min else end.date() - timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Slot(Span):
+    """What a booking is for: a span of at most 31 days."""
+
+    longest = LONGEST
+
+    def with_buffers(self, before: timedelta, after: timedelta) -> Span:
+        """What a booking of it holds."""
+        return Span(self.start - before, self.end + after)
 
 
 def in_utc(at: datetime) -> datetime:

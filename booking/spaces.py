@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -15,8 +15,10 @@ from booking.events import (
     SpaceCreated,
     SpaceDeactivated,
     SpaceDescribed,
+    SpecialHoursCleared,
+    SpecialHoursSet,
 )
-from booking.opening_hours import WEEKDAYS, OpeningHours
+from booking.opening_hours import WEEKDAYS, OpeningHours, Special, Stretch, Window
 from booking.refusals import (
     NotFound,
     OutsideOpeningHours,
@@ -27,12 +29,20 @@ from booking.refusals import (
     TooFarAhead,
     TooLittleNotice,
 )
-from booking.slots import Slot
+from booking.slots import Slot, Span
 from booking.terms import Description, Rules
 from booking.zones import zone
 
 _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
 _UNDESCRIBED = Description(name="", capacity=0, price_per_hour=Decimal(0))
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialHours:
+    """What one local date keeps instead of its weekday's windows, and why."""
+
+    windows: tuple[Window, ...]
+    reason: str
 
 
 @dataclass(slots=True)
@@ -46,6 +56,7 @@ class Space:
     timezone: str = "UTC"
     rules: Rules = field(default_factory=Rules)
     opening_hours: OpeningHours = field(default_factory=OpeningHours)
+    special_hours: dict[date, SpecialHours] = field(default_factory=dict)
     created_at: datetime | None = None
 
     def fold(self, event: Event) -> None:
@@ -60,6 +71,10 @@ class Space:
                 self.rules = event.rules
             case OpeningHoursChanged():
                 self.opening_hours = event.opening_hours
+            case SpecialHoursSet():
+                self.special_hours[event.date] = SpecialHours(event.windows, event.reason)
+            case SpecialHoursCleared():
+                self.special_hours.pop(event.date, None)
             case SpaceDeactivated():
                 self.is_active = False
             case SpaceActivated():
@@ -82,8 +97,21 @@ class Space:
         latest = now.astimezone(tz).date() + timedelta(days=rules.max_advance_days)
         if slot.start.astimezone(tz).date() > latest:
             yield TooFarAhead(latest, self.timezone)
-        if not self.opening_hours.cover(slot, tz):
-            yield OutsideOpeningHours(self.timezone, tuple(self.opening_hours.open_during(slot, tz)))
+        if not self.opening_hours.cover(slot, tz, self.special):
+            yield OutsideOpeningHours(self.timezone, tuple(self.open_during(slot)))
+
+    @property
+    def special(self) -> Special:
+        """The windows of the local dates that do not keep their weekday's."""
+        return {day: hours.windows for day, hours in self.special_hours.items()} if self.special_hours else {}
+
+    def open_during(self, span: Span) -> list[Stretch]:
+        """When the space is open on the span's local dates and the day before."""
+        return self.opening_hours.open_during(span, zone(self.timezone), self.special)
+
+    def hold(self, slot: Slot) -> Span:
+        """What a booking of `slot` made now holds: the slot with the buffers in force."""
+        return slot.with_buffers(self.rules.buffer_before, self.rules.buffer_after)
 
     def document(self) -> dict[str, Any]:
         """The space as its readers see it, with all its rules; `price_per_hour` is a plain number."""
@@ -102,12 +130,19 @@ class Space:
             "min_advance_minutes": rules.min_advance // _MINUTE,
             "max_advance_days": rules.max_advance_days,
             "cancellation_deadline_hours": rules.cancellation_deadline // _HOUR,
-            "opening_hours": {
-                day: [{"opens": window.opens, "closes": window.closes} for window in getattr(hours, day)]
-                for day in WEEKDAYS
-            },
+            "opening_hours": {day: _windows(getattr(hours, day)) for day in WEEKDAYS},
+            "buffer_before_minutes": rules.buffer_before // _MINUTE,
+            "buffer_after_minutes": rules.buffer_after // _MINUTE,
+            "special_hours": [
+                {"date": day, "windows": _windows(hours.windows), "reason": hours.reason}
+                for day, hours in sorted(self.special_hours.items())
+            ],
             "created_at": self.created_at,
         }
+
+
+def _windows(windows: tuple[Window, ...]) -> list[dict[str, str]]:
+    return [{"opens": window.opens, "closes": window.closes} for window in windows]
 
 
 def create(
@@ -153,6 +188,22 @@ def change(
         yield SpaceActivated(space_id=space.id, at=now)
     if is_active is False and space.is_active:
         yield SpaceDeactivated(space_id=space.id, at=now)
+
+
+def set_special_hours(
+    space: Space, *, day: date, windows: tuple[Window, ...], reason: str, now: datetime
+) -> Iterator[Event]:
+    """The fact that a local date keeps `windows` (none: it is closed), or nothing if it does. Raises `NotFound`."""
+    known(space)
+    if space.special_hours.get(day) != SpecialHours(windows, reason):
+        yield SpecialHoursSet(space_id=space.id, date=day, windows=windows, reason=reason, at=now)
+
+
+def clear_special_hours(space: Space, *, day: date, now: datetime) -> Iterator[Event]:
+    """The fact that a local date keeps its weekday's windows again, or nothing if it does. Raises `NotFound`."""
+    known(space)
+    if day in space.special_hours:
+        yield SpecialHoursCleared(space_id=space.id, date=day, at=now)
 
 
 def known(space: Space) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
-from booking.slots import LONGEST
+from booking.slots import LONGEST, LONGEST_BUFFER
 
 
 class BadRules(ValueError):
@@ -34,6 +34,8 @@ class Rules:
     max_advance_days: int = 365
     cancellation_deadline: timedelta = timedelta(hours=24)
     concurrent_bookings: int = 1
+    buffer_before: timedelta = timedelta(0)
+    buffer_after: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
         if not timedelta(minutes=1) <= self.min_duration <= self.max_duration <= LONGEST:
@@ -46,3 +48,5 @@ class Rules:
             raise BadRules("the cancellation deadline is 0 hours to 365 days")
         if not 1 <= self.concurrent_bookings <= 1000:
             raise BadRules("1 to 1000 bookings are held at once")
+        if not all(timedelta(0) <= buffer <= LONGEST_BUFFER for buffer in (self.buffer_before, self.buffer_after)):
+            raise BadRules("a buffer is 0 minutes to a day")

@@ -1,14 +1,25 @@
 """Commands about bookings."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
 from uuid import UUID
 
 from booking import bookings
 from booking.bookings import Booking
 from booking.refusals import NotFound
 from booking.slots import Slot
-from commands.command import Command
+from commands.command import Command, PreconditionFailed
 from journal.folding import Named, allowance, booking, calendars, space, user
+
+
+class Unchanged(Enum):
+    """Says that something stays as it is, where None means that there is to be none."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED = Unchanged.UNCHANGED
 
 
 @dataclass(eq=False, kw_only=True)
@@ -21,10 +32,12 @@ class CreateBooking(Command[Booking]):
     slot: Slot
     notes: str | None = None
 
+    names_by_reading = True  # the space's buffers say which dates are held
+
     def name(self) -> None:
         self.space = self.reads(space(self.space_id))
         self.user = self.reads(user(self.user_id))
-        self.calendars = [self.writes(one) for one in calendars(self.space_id, self.slot)]
+        self.calendars = [self.writes(one) for one in calendars(self.space_id, self.space.hold(self.slot))]
         self.allowance = self.writes(allowance(self.user_id))
 
     def subject(self) -> Named[Booking]:
@@ -46,11 +59,14 @@ class CreateBooking(Command[Booking]):
 
 
 @dataclass(eq=False, kw_only=True)
-class CancelBooking(Command[Booking]):
-    """Give a booking's slot back. Raises `Refused`; `NotFound` also when the author may not know of it."""
+class _OfBooking(Command[Booking]):
+    """A command about a booking that exists; `if_revision` is the one its author has seen, None for whichever.
+
+    Raises `Refused`, `PreconditionFailed`; `NotFound` also when the author may not know of the booking.
+    """
 
     booking_id: UUID
-    reason: str | None = None
+    if_revision: int | None = None
 
     names_by_reading = True
 
@@ -62,10 +78,65 @@ class CancelBooking(Command[Booking]):
     def subject(self) -> Named[Booking]:
         return booking(self.booking_id)
 
-    def execute(self) -> None:
+    def must_know(self) -> None:
         bookings.known(self.booking)
         if not self.author_is_staff and self.booking.user_id != self.by.user_id:
             raise NotFound("booking", self.booking_id)
+        if self.if_revision not in (None, self.booking.revision):
+            raise PreconditionFailed
+
+
+@dataclass(eq=False, kw_only=True)
+class ChangeBooking(_OfBooking):
+    """Move a booking to another slot, or give it other notes, or both. What is not given stays."""
+
+    start: datetime | None = None
+    end: datetime | None = None
+    notes: str | Unchanged | None = UNCHANGED
+
+    def name(self) -> None:
+        super().name()
+        self.slot = self._slot()
+        if self.slot is not None:
+            self.user = self.reads(user(self.booking.user_id))
+            held = calendars(self.booking.space_id, self.space.hold(self.slot))
+            self.calendars = [self.writes(one) for one in held]
+            self.allowance = self.writes(allowance(self.booking.user_id))
+
+    def _slot(self) -> Slot | None:
+        """The slot asked for; None when no other one is. Raises `BadSlot`."""
+        if not self.booking.revision or (self.start is None and self.end is None):
+            return None
+        return Slot(self.start or self.booking.slot.start, self.end or self.booking.slot.end)
+
+    def execute(self) -> None:
+        self.must_know()
+        if self.slot is not None:
+            self.record(
+                bookings.reschedule(
+                    self.booking,
+                    self.space,
+                    self.user,
+                    self.calendars,
+                    self.allowance,
+                    slot=self.slot,
+                    by=self.by.user_id,
+                    at_any_time=self.author_is_staff,
+                    now=self.now,
+                )
+            )
+        if not isinstance(self.notes, Unchanged):
+            self.record(bookings.change_notes(self.booking, notes=self.notes, now=self.now))
+
+
+@dataclass(eq=False, kw_only=True)
+class CancelBooking(_OfBooking):
+    """Give a booking's slot back."""
+
+    reason: str | None = None
+
+    def execute(self) -> None:
+        self.must_know()
         self.record(
             bookings.cancel(
                 self.booking,
@@ -76,3 +147,11 @@ class CancelBooking(Command[Booking]):
                 now=self.now,
             )
         )
+
+
+@dataclass(eq=False, kw_only=True)
+class ExpireBooking(_OfBooking):
+    """Record that a booking's slot is over, if it is and nobody ended the booking before. Raises `NotFound`."""
+
+    def execute(self) -> None:
+        self.record(bookings.expire(self.booking, now=self.now))

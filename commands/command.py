@@ -37,6 +37,10 @@ class Author:
         return cls(None, f"system:{name}")
 
 
+class PreconditionFailed(Exception):
+    """What the command is about is not, or no longer, as its author has seen it."""
+
+
 class Fact(Decision):
     """One of our events as `eventsourcing` hands it around: folding it is the aggregates' business."""
 

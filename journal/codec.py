@@ -37,11 +37,16 @@ def _form(event: type[Any], name: str, *, version: int = 1, sealed: str | None =
 
 FORMS = (
     _form(events.BookingCreated, "BookingCreated", sealed="notes"),
+    _form(events.BookingRescheduled, "BookingRescheduled"),
+    _form(events.BookingNotesChanged, "BookingNotesChanged", sealed="notes"),
     _form(events.BookingCancelled, "BookingCancelled", sealed="reason"),
+    _form(events.BookingExpired, "BookingExpired"),
     _form(events.SpaceCreated, "SpaceCreated"),
     _form(events.SpaceDescribed, "SpaceDescribed"),
     _form(events.BookingRulesChanged, "BookingRulesChanged"),
     _form(events.OpeningHoursChanged, "OpeningHoursChanged"),
+    _form(events.SpecialHoursSet, "SpecialHoursSet"),
+    _form(events.SpecialHoursCleared, "SpecialHoursCleared"),
     _form(events.SpaceDeactivated, "SpaceDeactivated"),
     _form(events.SpaceActivated, "SpaceActivated"),
     _form(events.UserRegistered, "UserRegistered"),

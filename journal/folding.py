@@ -11,7 +11,7 @@ from booking.allowances import Allowance
 from booking.bookings import Booking
 from booking.calendars import Calendar
 from booking.events import Event
-from booking.slots import Slot
+from booking.slots import Span
 from booking.spaces import Space
 from booking.users import Admins, User
 from journal import tags
@@ -53,9 +53,9 @@ def allowance(user_id: UUID) -> Named[Allowance]:
     return Named(tags.allowance(user_id), Allowance)
 
 
-def calendars(space_id: UUID, slot: Slot) -> list[Named[Calendar]]:
-    """The calendar of every UTC date that `slot` touches."""
-    return [Named(tags.calendar(space_id, day), lambda day=day: Calendar(day)) for day in slot.dates()]  # type: ignore[misc]
+def calendars(space_id: UUID, held: Span) -> list[Named[Calendar]]:
+    """The calendar of every UTC date that is held."""
+    return [Named(tags.calendar(space_id, day), lambda day=day: Calendar(day)) for day in held.dates()]  # type: ignore[misc]
 
 
 def admins() -> Named[Admins]:

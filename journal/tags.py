@@ -8,6 +8,9 @@ from booking.events import (
     AllowanceChanged,
     BookingCancelled,
     BookingCreated,
+    BookingExpired,
+    BookingNotesChanged,
+    BookingRescheduled,
     BookingRulesChanged,
     Event,
     OpeningHoursChanged,
@@ -16,12 +19,14 @@ from booking.events import (
     SpaceCreated,
     SpaceDeactivated,
     SpaceDescribed,
+    SpecialHoursCleared,
+    SpecialHoursSet,
     UserActivated,
     UserDeactivated,
     UserRegistered,
 )
 from booking.roles import Role
-from booking.slots import Slot
+from booking.slots import Span
 
 ADMINS = "admins"
 """Borne by every fact that makes or unmakes an active ADMIN."""
@@ -68,15 +73,30 @@ def of(event: Event) -> list[str]:
         case BookingCreated() | BookingCancelled():
             return [
                 booking(event.booking_id),
-                *calendars(event.space_id, event.slot),
+                *calendars(event.space_id, event.held),
                 allowance(event.user_id),
                 bookings_of(event.space_id),
             ]
+        case BookingRescheduled():
+            return [
+                booking(event.booking_id),
+                *dict.fromkeys(
+                    tag for span in (event.hold_before, event.hold) for tag in calendars(event.space_id, span)
+                ),
+                allowance(event.user_id),
+                bookings_of(event.space_id),
+            ]
+        case BookingExpired():  # it frees no slot: time did
+            return [booking(event.booking_id), allowance(event.user_id), bookings_of(event.space_id)]
+        case BookingNotesChanged():
+            return [booking(event.booking_id), bookings_of(event.space_id)]
         case (
             SpaceCreated()
             | SpaceDescribed()
             | BookingRulesChanged()
             | OpeningHoursChanged()
+            | SpecialHoursSet()
+            | SpecialHoursCleared()
             | SpaceDeactivated()
             | SpaceActivated()
         ):
@@ -90,6 +110,6 @@ def of(event: Event) -> list[str]:
             return [user(event.user_id), ADMINS] if event.role is Role.ADMIN else [user(event.user_id)]
 
 
-def calendars(space_id: UUID, slot: Slot) -> Iterator[str]:
-    """The calendar of every UTC date the slot touches."""
-    return (calendar(space_id, day) for day in slot.dates())
+def calendars(space_id: UUID, held: Span) -> Iterator[str]:
+    """The calendar of every UTC date that is held."""
+    return (calendar(space_id, day) for day in held.dates())
