@@ -153,5 +153,8 @@ class CancelBooking(_OfBooking):
 class ExpireBooking(_OfBooking):
     """Record that a booking's slot is over, if it is and nobody ended the booking before. Raises `NotFound`."""
 
+    def name(self) -> None:
+        self.booking = self.writes(self.subject())
+
     def execute(self) -> None:
         self.record(bookings.expire(self.booking, now=self.now))

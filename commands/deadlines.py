@@ -1,0 +1,65 @@
+"""Work the clock starts: taken when it is due, handed to actors, carried out as commands like any other."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+from commands import due
+from commands.bookings import ExpireBooking
+from commands.command import Author
+from commands.deciding import Deciding, Request
+from commands.due import Work
+from journal.connection import Unavailable
+from journal.journal import Journal
+
+CLOCK = Author.system("clock")
+
+AT_ONCE = 16
+"""Commands of one message under way together: they share appends, and leave the journal room for others."""
+
+PER_MESSAGE = 50
+
+
+async def keep_posting(journal: Journal, *, on_trouble: Callable[[Unavailable], None]) -> None:
+    """Post the journal to the table of due work as it grows, until cancelled."""
+    bell = journal.bell()
+    try:
+        while True:
+            try:
+                if await due.post(journal) == 0:
+                    await bell.wait(0.5)
+            except Unavailable as trouble:
+                on_trouble(trouble)
+                await asyncio.sleep(0.5)
+    finally:
+        await bell.close()
+
+
+async def keep_handing_out(
+    journal: Journal, send: Callable[[Sequence[Work]], None], *, on_trouble: Callable[[Exception], None]
+) -> None:
+    """Take what is due and `send` it to the actors, a message's worth at a time, until cancelled.
+
+    What `send` cannot deliver, and what no actor carries out, is due again when the loan ends.
+    """
+    while True:
+        try:
+            works = await due.take(journal, limit=PER_MESSAGE)
+            if works:
+                await asyncio.to_thread(send, works)
+            else:
+                await asyncio.sleep(max(0.02, await due.wait_until_next(journal, at_most=0.5)))
+        except (Unavailable, OSError) as trouble:
+            on_trouble(trouble)
+            await asyncio.sleep(0.5)
+
+
+async def carry_out(deciding: Deciding, works: Iterable[Work]) -> None:
+    """Do what is due, each as one command, however often it is asked for. Raises `Unavailable`."""
+    room = asyncio.Semaphore(AT_ONCE)
+
+    async def one(work: Work) -> None:
+        async with room:
+            request = Request(command_id=work.command_id, correlation_id=f"due:{work.kind}", retryable=True)
+            await deciding.do(ExpireBooking(booking_id=work.booking_id), by=CLOCK, request=request)
+
+    await asyncio.gather(*(one(work) for work in works))

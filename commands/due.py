@@ -1,0 +1,116 @@
+"""Due work: what has to be done at a time, posted from the journal into a table and taken from there by workers.
+
+The table is a projection of the journal: rows and the position they reflect change in one statement, so posting twice
+or from several workers has one effect. Taking a row only lends it for a while; what it leads to is a command whose id is
+made from the row, so that acting twice has one effect as well. Nothing is lost with a worker, a message or a Redis.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+import orjson
+
+from booking.events import BookingCancelled, BookingCreated, BookingExpired, BookingRescheduled
+from journal.journal import Journal, Recorded
+
+EXPIRE = "expire"
+"""The kind of work that records the end of a booking's slot."""
+
+LENT = timedelta(seconds=5)
+"""How long a taken row stays away from other workers: a killed one delays its work by no more than that."""
+
+_IDS = UUID("8a1c6f58-4c0f-5df0-8a63-93a4a5a3c1de")  # the name space of the commands due work leads to
+
+_POSTED = "select d.position, h.journal_id = d.journal_id from due_posted d, journal_head h"
+_BEGIN_ANEW = """
+with head as (select journal_id from journal_head),
+  emptied as (delete from due where exists (
+    select from due_posted d, head h where d.journal_id is distinct from h.journal_id))
+update due_posted d set journal_id = h.journal_id, position = 0 from head h
+where d.journal_id is distinct from h.journal_id
+"""
+_POST = """
+with moved as (
+    update due_posted set position = %(to)s where position = %(after)s and journal_id = (select journal_id from journal_head)
+    returning true),
+  done as (delete from due d using moved where d.booking_id = any(%(ended)s::uuid[]))
+insert into due (kind, booking_id, at, position)
+select r.kind, r.booking_id, r.at, r.position
+from json_to_recordset(%(rows)s::json) as r (kind text, booking_id uuid, at timestamptz, position bigint), moved
+on conflict (kind, booking_id) do update
+  set at = excluded.at, position = excluded.position, lent_until = null where due.position < excluded.position
+"""
+_TAKE = """
+update due d set lent_until = journal_now() + %(lent)s
+from (select kind, booking_id from due
+      where at <= journal_now() and (lent_until is null or lent_until <= journal_now())
+      order by at limit %(limit)s for update skip locked) t
+where d.kind = t.kind and d.booking_id = t.booking_id
+returning d.kind, d.booking_id, d.position
+"""
+_NEXT = "select extract(epoch from min(greatest(at, lent_until)) - journal_now())::float8 from due"
+_BACKLOG = "select count(*) from due where at <= journal_now()"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One thing that is due: `position` is the fact's that asked for it."""
+
+    kind: str
+    booking_id: UUID
+    position: int
+
+    @property
+    def command_id(self) -> UUID:
+        """The id of the command it leads to: the same however often it is taken."""
+        return uuid5(_IDS, f"{self.kind}\x1f{self.booking_id}\x1f{self.position}")
+
+
+async def post(journal: Journal, *, limit: int = 500) -> int:
+    """Post one page of the journal to the table; how many facts it had. Raises `Unavailable`."""
+    await journal.query(_BEGIN_ANEW, {})
+    ((position, same),) = await journal.query(_POSTED, {})
+    page = await journal.page(position, limit) if same else []
+    if page:
+        rows, ended = _changes(page)
+        parameters = {"after": position, "to": page[-1].position, "rows": orjson.dumps(rows).decode(), "ended": ended}
+        await journal.query(_POST, parameters)
+    return len(page)
+
+
+async def take(journal: Journal, *, limit: int) -> list[Work]:
+    """Due rows, lent to the caller for `LENT`. Raises `Unavailable`."""
+    return [Work(*row) for row in await journal.query(_TAKE, {"lent": LENT, "limit": limit})]
+
+
+async def wait_until_next(journal: Journal, *, at_most: float) -> float:
+    """Seconds until something is due, within `[0, at_most]`. Raises `Unavailable`."""
+    ((seconds,),) = await journal.query(_NEXT, {})
+    return at_most if seconds is None else min(max(seconds, 0.0), at_most)
+
+
+async def backlog(journal: Journal) -> int:
+    """How many rows are due and not done. Raises `Unavailable`."""
+    ((count,),) = await journal.query(_BACKLOG, {})
+    return int(count)
+
+
+def _changes(page: Iterable[Recorded]) -> tuple[Sequence[dict[str, Any]], list[UUID]]:
+    """What a page leaves to be done, and the bookings of which nothing is due any more."""
+    rows: dict[UUID, dict[str, Any]] = {}
+    ended: set[UUID] = set()
+    for fact in page:
+        match fact.event:
+            case BookingCreated() | BookingRescheduled():
+                rows[fact.event.booking_id] = _row(EXPIRE, fact.event.booking_id, fact.event.slot.end, fact.position)
+            case BookingCancelled() | BookingExpired():
+                rows.pop(fact.event.booking_id, None)
+                ended.add(fact.event.booking_id)
+    return list(rows.values()), list(ended)
+
+
+def _row(kind: str, booking_id: UUID, at: datetime, position: int) -> dict[str, Any]:
+    return {"kind": kind, "booking_id": booking_id, "at": at, "position": position}

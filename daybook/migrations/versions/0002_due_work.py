@@ -1,0 +1,31 @@
+"""Work that is due at a time, posted from the journal.
+
+Revision ID: 0002
+"""
+
+from alembic import context, op
+
+revision = "0002"
+down_revision = "0001"
+
+DUE = """
+create table due (
+  kind text not null, booking_id uuid not null, at timestamptz not null, position bigint not null,
+  lent_until timestamptz, primary key (kind, booking_id)
+);
+create index due_at on due (at);
+create index due_of_booking on due (booking_id);
+
+create table due_posted (
+  single boolean primary key default true check (single), journal_id uuid, position bigint not null
+);
+insert into due_posted values (true, null, 0);
+
+grant select, insert, update, delete on due to {role};
+grant select, update on due_posted to {role};
+"""
+
+
+def upgrade() -> None:
+    """Make the table and let the processes' role keep it."""
+    op.get_bind().connection.driver_connection.execute(DUE.format(**context.config.attributes["names"]))
