@@ -1,8 +1,8 @@
 """Due work: what has to be done at a time, posted from the journal into a table and taken from there by workers.
 
 The table is a projection of the journal: rows and the position they reflect change in one statement, so posting twice
-or from several workers has one effect. Taking a row only lends it for a while; what it leads to is a command whose id is
-made from the row, so that acting twice has one effect as well. Nothing is lost with a worker, a message or a Redis.
+or from several workers has one effect. Taking a row only lends it for a while; what it leads to is a command whose id
+is made from the row, so that acting twice has one effect as well. Nothing is lost with a worker, a message or a Redis.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,17 +24,21 @@ LENT = timedelta(seconds=5)
 
 _IDS = UUID("8a1c6f58-4c0f-5df0-8a63-93a4a5a3c1de")  # the name space of the commands due work leads to
 
-_POSTED = "select d.position, h.journal_id = d.journal_id from due_posted d, journal_head h"
-_BEGIN_ANEW = """
+# Of another journal, as after a development reset, what was posted means nothing: begin again.
+_POSTED = """
 with head as (select journal_id from journal_head),
-  emptied as (delete from due where exists (
-    select from due_posted d, head h where d.journal_id is distinct from h.journal_id))
-update due_posted d set journal_id = h.journal_id, position = 0 from head h
-where d.journal_id is distinct from h.journal_id
+  emptied as (delete from due where exists (select from due_posted p, head h where p.journal_id <> h.journal_id)),
+  begun as (
+    insert into due_posted select true, journal_id, 0 from head
+    on conflict (single) do update set journal_id = excluded.journal_id, position = 0
+    where due_posted.journal_id <> excluded.journal_id
+    returning position)
+select coalesce((select position from begun), (select position from due_posted))
 """
 _POST = """
 with moved as (
-    update due_posted set position = %(to)s where position = %(after)s and journal_id = (select journal_id from journal_head)
+    update due_posted set position = %(to)s
+    where position = %(after)s and journal_id = (select journal_id from journal_head)
     returning true),
   done as (delete from due d using moved where d.booking_id = any(%(ended)s::uuid[]))
 insert into due (kind, booking_id, at, position)
@@ -71,9 +75,8 @@ class Work:
 
 async def post(journal: Journal, *, limit: int = 500) -> int:
     """Post one page of the journal to the table; how many facts it had. Raises `Unavailable`."""
-    await journal.query(_BEGIN_ANEW, {})
-    ((position, same),) = await journal.query(_POSTED, {})
-    page = await journal.page(position, limit) if same else []
+    ((position,),) = await journal.query(_POSTED, {})
+    page = await journal.page(position, limit)
     if page:
         rows, ended = _changes(page)
         parameters = {"after": position, "to": page[-1].position, "rows": orjson.dumps(rows).decode(), "ended": ended}

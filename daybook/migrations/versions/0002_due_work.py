@@ -17,12 +17,11 @@ create index due_at on due (at);
 create index due_of_booking on due (booking_id);
 
 create table due_posted (
-  single boolean primary key default true check (single), journal_id uuid, position bigint not null
+  single boolean primary key default true check (single), journal_id uuid not null, position bigint not null
 );
-insert into due_posted values (true, null, 0);
 
 grant select, insert, update, delete on due to {role};
-grant select, update on due_posted to {role};
+grant select, insert, update on due_posted to {role};
 """
 
 
