@@ -2,7 +2,7 @@
 
 import re
 from contextvars import ContextVar
-from uuid import uuid4
+from secrets import token_hex
 
 HEADER = "X-Request-ID"
 correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
@@ -18,6 +18,6 @@ def begin(given: bytes | None, traceparent: bytes | None) -> str:
     elif traceparent is not None and (trace := _TRACEPARENT.fullmatch(traceparent)):
         id = trace[1].decode()
     else:
-        id = uuid4().hex
+        id = token_hex(16)
     correlation_id.set(id)
     return id

@@ -111,33 +111,35 @@ _CODE_AND_DETAIL = {
     "required": ["code", "detail"],
     "properties": {"code": {"type": "string"}, "detail": {"type": "string"}},
 }
-DOCUMENTED: dict[str, Any] = {
-    "description": "A problem (RFC 9457).",
-    "content": {
-        "application/problem+json": {
-            "schema": {
-                "type": "object",
-                "required": ["type", "title", "status", "detail", "correlation_id"],
-                "properties": {
-                    "type": {"type": "string", "description": "What kind of problem this is; stable."},
-                    "title": {"type": "string"},
-                    "status": {"type": "integer"},
-                    "detail": {"type": "string"},
-                    "refusals": {
-                        "type": "array",
-                        "description": "Every rule that says no, each with what else it carries.",
-                        "items": _CODE_AND_DETAIL,
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "default": {
+        "description": "A problem (RFC 9457).",
+        "content": {
+            "application/problem+json": {
+                "schema": {
+                    "type": "object",
+                    "required": ["type", "title", "status", "detail", "correlation_id"],
+                    "properties": {
+                        "type": {"type": "string", "description": "What kind of problem this is; stable."},
+                        "title": {"type": "string"},
+                        "status": {"type": "integer"},
+                        "detail": {"type": "string"},
+                        "refusals": {
+                            "type": "array",
+                            "description": "Every rule that says no, each with what else it carries.",
+                            "items": _CODE_AND_DETAIL,
+                        },
+                        "errors": {
+                            "type": "array",
+                            "description": "What is not fit in the request, and where.",
+                            "items": _CODE_AND_DETAIL,
+                        },
+                        "correlation_id": {"type": "string"},
                     },
-                    "errors": {
-                        "type": "array",
-                        "description": "What is not fit in the request, and where.",
-                        "items": _CODE_AND_DETAIL,
-                    },
-                    "correlation_id": {"type": "string"},
-                },
+                }
             }
-        }
-    },
+        },
+    }
 }
 
 

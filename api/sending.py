@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
 from uuid import UUID, uuid4, uuid5
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request
 from fastapi.security.base import SecurityBase
 from starlette.responses import Response
 
 from api.answers import json_of
 from api.auth import SCHEME, SIGN_IN, caller
 from api.correlation import correlation_id
+from api.problems import Problem
 from api.rooms import Rooms, rooms_of
 from booking.users import User
 from commands import deciding
@@ -21,18 +22,25 @@ from journal.folding import Aggregate
 
 S = TypeVar("S", bound=Aggregate)
 
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        min_length=1,
-        max_length=255,
-        description="Send it again with the same request, and the command is carried out once and answered alike.",
-    ),
-]
-Prefer = Annotated[
-    str | None,
-    Header(description="`respond-async` has the answer not wait until the queries show what was done."),
-]
+_LONGEST_KEY = 255
+# Read by hand and told of here: the framework's own way costs a booking a fifth more.
+COMMAND: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Sent again with the same request, the command is carried out once and answered alike.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": _LONGEST_KEY},
+        },
+        {
+            "name": "Prefer",
+            "in": "header",
+            "description": "`respond-async`: the answer does not wait until the queries show what was done.",
+            "schema": {"type": "string"},
+        },
+    ]
+}
+"""What a command's route adds to its OpenAPI."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +49,7 @@ class Sender:
 
     rooms: Rooms
     user: User
+    by: Author
     request: deciding.Request
     waits: bool
 
@@ -51,7 +60,7 @@ class Sender:
 
     async def do(self, command: Command[S]) -> Done[S]:
         """Carry the command out in the sender's name; raises what `Deciding.do` raises."""
-        return await self.rooms.deciding.do(command, by=Author.person(self.user.id), request=self.request)
+        return await self.rooms.deciding.do(command, by=self.by, request=self.request)
 
     def part(self, name: str) -> "Sender":
         """The sender of one of several commands of the same request."""
@@ -87,10 +96,18 @@ async def entered(
     return json_of(document, status, headers)
 
 
-async def request_of(request: Request, key: str | None, *, by: Author, digested: bool = True) -> deciding.Request:
-    """The command's id and where it comes from; with `digested` the same key is good for the same request alone."""
+async def request_of(request: Request, by: Author, *, digested: bool = True) -> deciding.Request:
+    """The command's id and where it comes from; with `digested` a key is good for the same request alone.
+
+    Raises `Problem` for a key that is none.
+    """
+    key = request.headers.get("idempotency-key")
     if key is None:
         return deciding.Request(command_id=uuid4(), correlation_id=correlation_id.get())
+    if not 0 < len(key) <= _LONGEST_KEY:
+        raise Problem(
+            422, "bad-idempotency-key", "The Idempotency-Key is none", f"It has 1 to {_LONGEST_KEY} characters."
+        )
     return deciding.Request(
         command_id=deciding.command_id(by, key),
         correlation_id=correlation_id.get(),
@@ -105,19 +122,19 @@ async def _told(request: Request) -> bytes:
     return target.encode() + await request.body()
 
 
-def waits(prefer: str | None) -> bool:
+def waits(request: Request) -> bool:
     """Whether the answer is to wait for the views (RFC 7240 §4.1)."""
-    return prefer is None or "respond-async" not in prefer.lower()
+    return "respond-async" not in request.headers.get("prefer", "").lower()
 
 
 class _Sending(SecurityBase):
     model = SIGN_IN
     scheme_name = SCHEME
 
-    async def __call__(self, request: Request, idempotency_key: IdempotencyKey = None, prefer: Prefer = None) -> Sender:
+    async def __call__(self, request: Request) -> Sender:
         user = await caller(request)
-        asked = await request_of(request, idempotency_key, by=Author.person(user.id))
-        return Sender(rooms_of(request), user, asked, waits(prefer))
+        by = Author.person(user.id)
+        return Sender(rooms_of(request), user, by, await request_of(request, by), waits(request))
 
 
 TheSender = Annotated[Sender, Depends(_Sending())]

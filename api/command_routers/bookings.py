@@ -8,11 +8,12 @@ from starlette.responses import Response
 
 from api.bodies import Body, Instant, Notes, Reason, StrictRoute
 from api.documents import BookingDocument
-from api.sending import TheSender
+from api.problems import PROBLEMS
+from api.sending import COMMAND, TheSender
 from booking.slots import Slot
 from commands.bookings import CancelBooking, CreateBooking
 
-router = APIRouter(prefix="/bookings", tags=["commands: bookings"], route_class=StrictRoute)
+router = APIRouter(prefix="/bookings", tags=["commands: bookings"], responses=PROBLEMS, route_class=StrictRoute)
 
 
 class BookingRequest(Body):
@@ -24,7 +25,7 @@ class BookingRequest(Body):
     notes: Notes | None = None
 
 
-@router.post("", status_code=201, response_model=BookingDocument)
+@router.post("", status_code=201, response_model=BookingDocument, openapi_extra=COMMAND)
 async def create(body: BookingRequest, sender: TheSender) -> Response:
     """Hold a slot of a space."""
     done = await sender.do(
@@ -40,7 +41,7 @@ async def create(body: BookingRequest, sender: TheSender) -> Response:
     return await sender.answer(done, booking.document(), status=201, location=f"/bookings/{booking.id}")
 
 
-@router.delete("/{booking_id}", response_model=BookingDocument)
+@router.delete("/{booking_id}", response_model=BookingDocument, openapi_extra=COMMAND)
 async def cancel(booking_id: UUID, sender: TheSender, reason: Annotated[Reason | None, Query()] = None) -> Response:
     """Give a booking's slot back."""
     done = await sender.do(CancelBooking(booking_id=booking_id, reason=reason))

@@ -13,6 +13,7 @@ from api.command_routers.spaces import CLOSES, OPENS
 from api.command_routers.users import registered
 from api.correlation import correlation_id
 from api.documents import MessageDocument, SeedDocument
+from api.problems import PROBLEMS
 from api.rooms import Rooms, TheRooms
 from booking.opening_hours import OpeningHours
 from booking.roles import Role
@@ -50,7 +51,7 @@ _IS_THERE_A_SPACE = "select exists (select from event_tags where tag >= 'space:'
 
 def router(reset: Callable[[], Awaitable[None]]) -> APIRouter:
     """The routes; `reset` begins a new journal with nothing in it."""
-    routes = APIRouter(prefix="/dev", tags=["commands: development"])
+    routes = APIRouter(prefix="/dev", tags=["commands: development"], responses=PROBLEMS)
 
     @routes.post("/seed", response_model=SeedDocument)
     async def seed(rooms: TheRooms) -> Response:

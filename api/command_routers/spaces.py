@@ -13,7 +13,8 @@ from starlette.responses import Response
 from api.auth import require_roles
 from api.bodies import Body, StrictRoute
 from api.documents import ChangedSpaceDocument, SpaceDocument
-from api.sending import Sender, TheSender
+from api.problems import PROBLEMS
+from api.sending import COMMAND, Sender, TheSender
 from booking.opening_hours import WEEKDAYS, OpeningHours, Window
 from booking.terms import Description, Rules
 from booking.zones import names
@@ -23,6 +24,7 @@ from journal.folding import space
 router = APIRouter(
     prefix="/admin/spaces",
     tags=["commands: spaces"],
+    responses=PROBLEMS,
     route_class=StrictRoute,
     dependencies=[Depends(require_roles("STAFF", "ADMIN"))],
 )
@@ -143,7 +145,7 @@ class SpaceChange(_Terms):
         return self.model_dump(include={"name", "description", "capacity", "price_per_hour"}, exclude_none=True)
 
 
-@router.post("", status_code=201, response_model=SpaceDocument)
+@router.post("", status_code=201, response_model=SpaceDocument, openapi_extra=COMMAND)
 async def create(body: SpaceRequest, sender: TheSender) -> Response:
     """Offer a space."""
     done = await sender.do(
@@ -164,7 +166,7 @@ async def create(body: SpaceRequest, sender: TheSender) -> Response:
     return await sender.answer(done, offered.document(), status=201, location=f"/spaces/{offered.id}")
 
 
-@router.patch("/{space_id}", response_model=ChangedSpaceDocument)
+@router.patch("/{space_id}", response_model=ChangedSpaceDocument, openapi_extra=COMMAND)
 async def change(space_id: UUID, body: SpaceChange, sender: TheSender) -> Response:
     """Describe a space anew, change its rules or hours, deactivate or activate it. Held bookings stay."""
     return await _change(
@@ -179,7 +181,7 @@ async def change(space_id: UUID, body: SpaceChange, sender: TheSender) -> Respon
     )
 
 
-@router.delete("/{space_id}", response_model=ChangedSpaceDocument)
+@router.delete("/{space_id}", response_model=ChangedSpaceDocument, openapi_extra=COMMAND)
 async def deactivate(space_id: UUID, sender: TheSender) -> Response:
     """Take a space out of use. Held bookings stay, and are listed."""
     return await _change(sender, ChangeSpace(space_id=space_id, is_active=False))

@@ -15,8 +15,9 @@ from api.answers import json_of
 from api.auth import require_roles, unauthenticated
 from api.bodies import FORM, JSON, Body, StrictRoute, from_json_or_form
 from api.documents import ChangedUserDocument, RegisteredDocument, TokenDocument, user_document
+from api.problems import PROBLEMS
 from api.rooms import Rooms, TheRooms
-from api.sending import IdempotencyKey, Sender, TheSender, entered, request_of
+from api.sending import COMMAND, Sender, TheSender, entered, request_of, waits
 from booking.bookings import Booking
 from booking.refusals import EmailTaken, Refused
 from booking.roles import Role
@@ -28,7 +29,7 @@ from commands.deciding import Done, KeyReused
 from commands.users import ActivateUser, ChangeAllowance, ChangeRole, DeactivateUser, RegisterUser
 from journal import folding
 
-router = APIRouter(tags=["commands: users"], route_class=StrictRoute)
+router = APIRouter(tags=["commands: users"], responses=PROBLEMS, route_class=StrictRoute)
 
 
 def _address(text: str) -> str:
@@ -77,25 +78,23 @@ class UserChange(Body):
         return self
 
 
-@router.post("/auth/register", status_code=201, response_model=RegisteredDocument)
-async def register(
-    body: Registration, rooms: TheRooms, request: Request, idempotency_key: IdempotencyKey = None
-) -> Response:
+@router.post("/auth/register", status_code=201, response_model=RegisteredDocument, openapi_extra=COMMAND)
+async def register(body: Registration, rooms: TheRooms, request: Request) -> Response:
     """Make an account for a new STUDENT, and sign in."""
-    sent = await request_of(request, idempotency_key, by=Author.system(f"registration {body.email}"), digested=False)
+    sent = await request_of(request, Author.system(f"registration {body.email}"), digested=False)
     password, user_id = body.password.get_secret_value(), sent.command_id
     account = Account(email=body.email, full_name=body.full_name, password_hash=await rooms.passwords.hashed(password))
     done = await registered(
         rooms, RegisterUser(user_id=user_id, account=account), by=Author.person(user_id), request=sent
     )
-    if idempotency_key is not None:
+    if sent.retryable:
         await _must_have_asked_the_same(rooms, user_id, account, password)
     document = {
         "user": user_document(done.subject, account),
         "access_token": rooms.tokens.issued_to(user_id),
         "token_type": "bearer",
     }
-    return await entered(rooms, done, document, waits=True, status=201)
+    return await entered(rooms, done, document, waits=waits(request), status=201)
 
 
 async def registered(rooms: Rooms, command: RegisterUser, *, by: Author, request: deciding.Request) -> Done[User]:
@@ -160,6 +159,7 @@ async def sign_in(credentials: Annotated[Credentials, Depends(_credentials)], ro
 @router.patch(
     "/admin/users/{user_id}",
     response_model=ChangedUserDocument,
+    openapi_extra=COMMAND,
     dependencies=[Depends(require_roles("ADMIN"))],
 )
 async def change(user_id: UUID, body: UserChange, sender: TheSender) -> Response:

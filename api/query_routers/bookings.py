@@ -10,6 +10,7 @@ from api.answers import listed, stored
 from api.auth import CurrentUser
 from api.bodies import Cursor, Limit
 from api.documents import BookingDocument
+from api.problems import PROBLEMS
 from api.rooms import rooms_of
 from booking.bookings import Status
 from booking.refusals import NotFound
@@ -17,7 +18,7 @@ from booking.roles import Role
 from projections import bookings
 from projections.views import PAGE
 
-router = APIRouter(prefix="/bookings", tags=["queries: bookings"])
+router = APIRouter(prefix="/bookings", tags=["queries: bookings"], responses=PROBLEMS)
 
 
 @router.get("", response_model=list[BookingDocument])

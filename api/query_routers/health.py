@@ -7,10 +7,11 @@ from starlette.responses import Response
 
 from api.answers import json_of
 from api.documents import HealthDocument, ReadyDocument
+from api.problems import PROBLEMS
 from api.rooms import TheRooms
 from journal.connection import Unavailable
 
-router = APIRouter(prefix="/health", tags=["queries: health"])
+router = APIRouter(prefix="/health", tags=["queries: health"], responses=PROBLEMS)
 
 READY_WITHIN = 0.8  # seconds
 

@@ -12,14 +12,14 @@ from api.answers import listed, stored
 from api.auth import require_roles
 from api.bodies import Cursor, InstantInQuery, Limit
 from api.documents import AvailabilityDocument, SpaceDocument
-from api.problems import described
+from api.problems import PROBLEMS, described
 from api.rooms import TheRooms
 from booking.refusals import NotFound
 from booking.slots import Slot
 from projections import availability, spaces
 from projections.views import PAGE
 
-router = APIRouter(tags=["queries: spaces"])
+router = APIRouter(tags=["queries: spaces"], responses=PROBLEMS)
 
 
 @router.get("/spaces", response_model=list[SpaceDocument])

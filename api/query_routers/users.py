@@ -6,10 +6,11 @@ from starlette.responses import Response
 from api.answers import json_of
 from api.auth import CurrentUser
 from api.documents import OwnUserDocument, user_document
+from api.problems import PROBLEMS
 from api.rooms import rooms_of
 from commands import accounts
 
-router = APIRouter(tags=["queries: users"])
+router = APIRouter(tags=["queries: users"], responses=PROBLEMS)
 
 
 @router.get("/auth/me", response_model=OwnUserDocument)

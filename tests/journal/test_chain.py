@@ -1,5 +1,6 @@
 """The chain of hashes: SQL and Python make the same one, and whatever is changed afterwards is found where it is."""
 
+import asyncio
 import itertools
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -19,7 +20,7 @@ from journal.chain import COLUMNS, Broken, Row
 from journal.journal import Journal
 from tests.examples import BEN, DESK, ROOM, cancelled, created, events, hours, ids, texts
 from tests.journal.test_codec import Everybody
-from tests.journals import Place, a_place, activated, entry
+from tests.journals import Place, a_journal, a_place, activated, entry
 
 FEW = hypothesis.settings(
     max_examples=40, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
@@ -149,21 +150,27 @@ def test_a_row_hashed_under_an_unknown_format_is_not_taken_for_whole():
     assert broken.value.position == 1
 
 
-@pytest.fixture
-async def history(place: Place, journal: Journal) -> Place:
-    """Eight facts, every column of which has something in it."""
+@pytest.fixture(scope="module")
+def history(stores: Stores) -> Iterator[Place]:
+    """Eight facts, every column of which has something in it. What is changed below is always taken back."""
+    with a_place(stores) as place:
+        asyncio.run(write_history(place))
+        yield place
+
+
+async def write_history(place: Place) -> None:
     first = created(hours(10, 12), space_id=DESK, user_id=BEN)
-    for n in range(4):
-        await journal.append(
-            await entry(
-                journal,
-                first if n == 0 else cancelled(first),
-                activated(ROOM),
-                request_digest=bytes([n]) * 32,
-                causation_id=UUID(int=n),
+    async with a_journal(place) as journal:
+        for n in range(4):
+            await journal.append(
+                await entry(
+                    journal,
+                    first if n == 0 else cancelled(first),
+                    activated(ROOM),
+                    request_digest=bytes([n]) * 32,
+                    causation_id=UUID(int=n),
+                )
             )
-        )
-    return place
 
 
 FLIPS = {
@@ -203,14 +210,14 @@ def test_every_column_is_flipped_below():
 
 
 @pytest.mark.parametrize("column", FLIPS)
-async def test_a_change_of_any_column_is_found_where_it_is(history: Place, column: str):
+def test_a_change_of_any_column_is_found_where_it_is(history: Place, column: str):
     for position in (1, 3, 8):
         after = changed(history, f"update events set {column} = {FLIPS[column]} where position = {position}")
 
         assert first_bad_position(after) == position
 
 
-async def test_two_tags_cannot_be_read_as_one_nor_a_text_as_its_neighbour(history: Place):
+def test_two_tags_cannot_be_read_as_one_nor_a_text_as_its_neighbour(history: Place):
     moved = [
         "tags = array[tags[1] || tags[2]] || tags[3:]",
         "tags = array[tags[1] || ' ', tags[2]] || tags[3:]",
@@ -228,19 +235,19 @@ async def test_nothing_and_an_empty_digest_are_not_the_same(place: Place, journa
     assert first_bad_position(changed(place, "update events set request_digest = ''")) == 1
 
 
-async def test_a_missing_row_is_found_where_it_was(history: Place):
+def test_a_missing_row_is_found_where_it_was(history: Place):
     for position in range(1, 8):
         assert first_bad_position(changed(history, f"delete from events where position = {position}")) == position
 
 
-async def test_rows_missing_at_the_end_are_found_by_the_head(history: Place):
+def test_rows_missing_at_the_end_are_found_by_the_head(history: Place):
     after = changed(history, "delete from events where position = 8")
 
     assert after.head != (7, chain.check(after.origin, 0, after.rows))
 
 
 @pytest.mark.parametrize(("one", "other"), list(itertools.combinations((1, 2, 5, 8), 2)))
-async def test_two_rows_that_changed_places_are_found_at_the_first(history: Place, one: int, other: int):
+def test_two_rows_that_changed_places_are_found_at_the_first(history: Place, one: int, other: int):
     after = changed(
         history,
         f"update events set position = position + 100 where position in ({one}, {other})",
@@ -251,7 +258,7 @@ async def test_two_rows_that_changed_places_are_found_at_the_first(history: Plac
     assert first_bad_position(after) == one
 
 
-async def test_a_row_added_afterwards_is_found(history: Place):
+def test_a_row_added_afterwards_is_found(history: Place):
     columns = COLUMNS.replace("position", "9").replace("command_id", "gen_random_uuid()")
 
     assert (
@@ -259,14 +266,15 @@ async def test_a_row_added_afterwards_is_found(history: Place):
     )
 
 
-async def test_a_journal_under_another_name_is_found_at_once(history: Place):
+def test_a_journal_under_another_name_is_found_at_once(history: Place):
     after = changed(history, "update journal_head set journal_id = gen_random_uuid()")
 
     assert first_bad_position(after) == 1
 
 
-async def test_a_chain_is_checked_in_pages(history: Place):
-    journal = stored(history.role())
+def test_a_chain_is_checked_in_pages(history: Place):
+    with history.role() as role:
+        journal = stored(role)
     end = chain.check(journal.origin, 0, journal.rows[:3])
 
     assert chain.check(end, 3, journal.rows[3:]) == journal.head[1]

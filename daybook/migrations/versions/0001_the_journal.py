@@ -48,8 +48,8 @@ create function journal_append(batch json) returns bigint[]
 language plpgsql security definer set search_path = "{schema}", pg_temp as $fn$
 declare
   this uuid; head bigint; first bigint; previous bytea; at timestamptz; at_us bigint; seq int; header text; x text;
-  outcomes bigint[] := '{{}}'; ids uuid[] := '{{}}'; firsts bigint[] := '{{}}'; written text[] := '{{}}'; facts events[] := '{{}}';
-  c record; e record;
+  outcomes bigint[] := '{{}}'; ids uuid[] := '{{}}'; firsts bigint[] := '{{}}'; written text[] := '{{}}';
+  facts events[] := '{{}}'; c record; e record;
 begin
   select journal_id, position, hash, recorded_at into this, head, previous, at from journal_head for update;
   first := head;

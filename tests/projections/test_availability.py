@@ -1,0 +1,170 @@
+"""Whether a slot can be booked: the view's answer is the one the command gives."""
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import hypothesis
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from booking.events import OpeningHoursChanged, SpaceDeactivated
+from booking.refusals import NotFound, OutsideOpeningHours, Refused, SlotTaken, SpaceInactive, TooLittleNotice
+from booking.slots import Slot
+from commands.bookings import CreateBooking
+from commands.command import Author
+from commands.deciding import Deciding, Request
+from daybook.embedded import Stores
+from journal.folding import Aggregates
+from journal.journal import Journal
+from projections import availability
+from projections.asking import client
+from projections.generations import Keys
+from projections.reading import Views
+from tests.examples import (
+    ALWAYS_OPEN,
+    ANA,
+    BEN,
+    DESK,
+    MONDAY,
+    MONDAY_8AM,
+    OFFICE_HOURS,
+    ROOM,
+    TUESDAY,
+    cancelled,
+    created,
+    hours,
+    registered,
+    space_created,
+)
+from tests.journals import Place, a_journal, a_place
+from tests.projections.histories import slots
+from tests.projections.seeing import Told, enter, followed, keys_made, settled
+
+NIGHT = created(hours(22, 26))
+OPEN = space_created(ROOM, opening_hours=ALWAYS_OPEN)
+
+
+async def test_a_free_slot_is_available(told: Told, views: Views) -> None:
+    position = await told(OPEN, created(hours(9, 10)), created(hours(11, 12)))
+
+    found = await availability.of(views, ROOM, hours(10, 11), now=MONDAY_8AM)
+
+    assert found == availability.Availability((), [], position)
+    assert found.is_available
+
+
+async def test_what_is_held_conflicts_on_every_date_it_touches(told: Told, views: Views) -> None:
+    await told(OPEN, NIGHT)
+
+    for slot in (hours(23, 24), hours(0, 1, TUESDAY), hours(20, 27)):
+        found = await availability.of(views, ROOM, slot, now=MONDAY_8AM)
+        assert not found.is_available
+        assert found.conflicting_slots == [NIGHT.slot]
+        assert found.refusals == (SlotTaken((NIGHT.slot,)),)
+    assert (await availability.of(views, ROOM, hours(2, 3, TUESDAY), now=MONDAY_8AM)).is_available
+
+
+async def test_what_was_given_back_is_free_on_every_date(told: Told, views: Views) -> None:
+    await told(OPEN, NIGHT, cancelled(NIGHT))
+
+    assert (await availability.of(views, ROOM, hours(20, 27), now=MONDAY_8AM)).is_available
+
+
+async def test_another_space_is_another_matter(told: Told, views: Views) -> None:
+    await told(OPEN, space_created(DESK, opening_hours=ALWAYS_OPEN), NIGHT)
+
+    assert (await availability.of(views, DESK, NIGHT.slot, now=MONDAY_8AM)).is_available
+
+
+async def test_every_rule_that_fails_is_told(told: Told, views: Views) -> None:
+    changed = OpeningHoursChanged(space_id=ROOM, opening_hours=OFFICE_HOURS, at=MONDAY_8AM)
+    held = created(hours(8, 9, TUESDAY))
+    await told(OPEN, changed, SpaceDeactivated(space_id=ROOM, at=MONDAY_8AM), held)
+
+    found = await availability.of(views, ROOM, hours(7.5, 8.5, TUESDAY), now=held.slot.start)
+
+    assert [type(refusal) for refusal in found.refusals] == [
+        SpaceInactive,
+        TooLittleNotice,
+        OutsideOpeningHours,
+        SlotTaken,
+    ]
+
+
+async def test_there_is_no_availability_of_no_space(told: Told, views: Views) -> None:
+    await told(OPEN)
+
+    with pytest.raises(NotFound):
+        await availability.of(views, DESK, hours(10, 11), now=MONDAY_8AM)
+
+
+async def test_without_its_view_it_is_judged_from_the_journal(journal: Journal, views: Views) -> None:
+    position = await enter(journal, OPEN, NIGHT)
+
+    found = await availability.of(views, ROOM, hours(23, 25), now=MONDAY_8AM)
+
+    assert found == availability.Availability((SlotTaken((NIGHT.slot,)),), [NIGHT.slot], position)
+    with pytest.raises(NotFound):
+        await availability.of(views, DESK, hours(10, 11), now=MONDAY_8AM)
+
+
+async def test_a_view_and_the_journal_give_the_same_answer(
+    told: Told, views: Views, redis: Redis, place: Place
+) -> None:
+    await told(OPEN, NIGHT)
+    from_view = await availability.of(views, ROOM, hours(0, 31 * 24, MONDAY), now=MONDAY_8AM)
+
+    await redis.delete(Keys.of("availability", place.schema).active)
+
+    assert await availability.of(views, ROOM, hours(0, 31 * 24, MONDAY), now=MONDAY_8AM) == from_view
+
+
+@settings(max_examples=15, deadline=None)
+@hypothesis.given(
+    zone=st.sampled_from(("UTC", "Europe/Berlin", "Pacific/Apia")),
+    opening_hours=st.sampled_from((ALWAYS_OPEN, ALWAYS_OPEN, OFFICE_HOURS)),
+    at_once=st.integers(1, 2),
+    held=st.lists(slots, max_size=6),
+    wanted=st.lists(slots, min_size=1, max_size=5),
+)
+async def test_whatever_is_offered_is_accepted_and_whatever_is_not_is_refused_alike(
+    stores: Stores, zone: str, opening_hours: object, at_once: int, held: list[Slot], wanted: list[Slot]
+) -> None:
+    space = space_created(
+        ROOM,
+        timezone=zone,
+        opening_hours=opening_hours,
+        concurrent_bookings=at_once,
+        max_duration=timedelta(days=1),
+        min_advance=timedelta(minutes=45),
+    )
+    with a_place(stores) as place:
+        keys_made(place)
+        place.set_clock(MONDAY_8AM)
+        async with (
+            a_journal(place) as journal,
+            client(stores.redis_url, within=5) as redis,
+            followed(place, stores.redis_url),
+        ):
+            views = Views(stores.redis_url, place.schema, journal)
+            deciding = Deciding(journal, Aggregates(journal))
+            await enter(journal, space, registered(ANA, max_active_bookings=1_000))
+            for slot in held:
+                await enter(journal, created(slot, user_id=BEN, booking_id=uuid4()))
+            for slot in wanted:
+                await settled(redis, journal)
+                offered = await availability.of(views, ROOM, slot, now=MONDAY_8AM)
+                assert await refusals(deciding, ROOM, slot) == offered.refusals
+            await views.close()
+
+
+async def refusals(deciding: Deciding, space_id: UUID, slot: Slot) -> tuple[object, ...]:
+    """What the command says when the slot is booked: nothing when it is accepted."""
+    command = CreateBooking(booking_id=uuid4(), space_id=space_id, user_id=ANA, slot=slot)
+    try:
+        await deciding.do(command, by=Author.person(ANA), request=Request(command_id=uuid4(), correlation_id="a test"))
+    except Refused as refused:
+        return refused.refusals
+    return ()

@@ -1,0 +1,252 @@
+"""Queries about bookings: one, and a user's in order, as they are at the moment of the question."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import hypothesis
+import orjson
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from redis.asyncio import Redis
+
+from booking.bookings import Booking, Status
+from booking.events import BookingCreated, Event
+from daybook.embedded import Stores
+from journal.connection import Unavailable
+from journal.journal import Journal
+from projections import bookings
+from projections.generations import Keys
+from projections.reading import SCANNED, BadCursor, Page, Views
+from tests.examples import (
+    ANA,
+    BEN,
+    MONDAY,
+    MONDAY_8AM,
+    MONDAY_NOON,
+    TUESDAY,
+    at,
+    cancelled,
+    created,
+    given,
+    hours,
+)
+from tests.journals import Place, a_journal, a_place
+from tests.projections.histories import histories
+from tests.projections.seeing import Told, enter, followed, keys_made, settled
+
+MORNING = created(hours(9, 10), notes='tea, "status":"confirmed" and {"status":"confirmed"}')
+EVENING = created(hours(18, 19))
+NEXT_DAY = created(hours(9, 10, TUESDAY))
+
+
+def read(json: bytes) -> dict[str, Any]:
+    document: dict[str, Any] = orjson.loads(json)
+    return document
+
+
+def ids(page: Page) -> list[UUID]:
+    return [UUID(read(item)["id"]) for item in page.items]
+
+
+async def all_pages(
+    views: Views, user_id: UUID, *, limit: int, now: datetime, status: Status | None = None
+) -> list[Page]:
+    pages, cursor = [], None
+    while not pages or cursor:
+        pages.append(await bookings.of_user(views, user_id, status=status, limit=limit, cursor=cursor, now=now))
+        cursor = pages[-1].cursor
+    return pages
+
+
+async def test_a_booking_is_found_with_what_is_needed_beside_it(told: Told, views: Views) -> None:
+    position = await told(MORNING)
+
+    found = await bookings.one(views, MORNING.booking_id)
+
+    assert found
+    assert (found.revision, found.user_id, found.ends_at, found.position) == (1, ANA, at(10), position)
+    assert read(found.json(MONDAY_8AM)) == {
+        "id": str(MORNING.booking_id),
+        "space_id": str(MORNING.space_id),
+        "user_id": str(ANA),
+        "start": "2026-01-05T09:00:00Z",
+        "end": "2026-01-05T10:00:00Z",
+        "status": "confirmed",
+        "notes": MORNING.notes,
+        "created_at": "2026-01-01T00:00:00Z",
+        "updated_at": "2026-01-01T00:00:00Z",
+    }
+
+
+async def test_nothing_is_found_where_there_is_no_booking(told: Told, views: Views) -> None:
+    await told(MORNING)
+
+    assert await bookings.one(views, uuid4()) is None
+
+
+async def test_a_booking_is_expired_from_its_end_on(told: Told, views: Views) -> None:
+    await told(MORNING)
+    found = await bookings.one(views, MORNING.booking_id)
+    assert found
+
+    before, after = read(found.json(at(10) - timedelta(microseconds=1))), read(found.json(at(10)))
+
+    assert (before["status"], after["status"]) == ("confirmed", "expired")
+    assert {**before, "status": "expired"} == after
+
+
+async def test_a_cancelled_booking_stays_cancelled_beyond_its_end(told: Told, views: Views) -> None:
+    await told(MORNING, cancelled(MORNING))
+
+    found = await bookings.one(views, MORNING.booking_id)
+
+    assert found
+    assert found.revision == 2
+    assert read(found.json(MONDAY_NOON))["status"] == "cancelled"
+
+
+async def test_a_users_bookings_come_newest_start_first(told: Told, views: Views) -> None:
+    position = await told(EVENING, created(hours(9, 10), user_id=BEN), NEXT_DAY, MORNING)
+
+    page = await bookings.of_user(views, ANA, now=MONDAY_NOON)
+
+    assert ids(page) == [NEXT_DAY.booking_id, EVENING.booking_id, MORNING.booking_id]
+    assert [read(item)["status"] for item in page.items] == ["confirmed", "confirmed", "expired"]
+    assert (page.cursor, page.position) == (None, position)
+    assert orjson.loads(page.json) == [read(item) for item in page.items]
+
+
+async def test_a_user_without_bookings_has_an_empty_page(told: Told, views: Views) -> None:
+    await told(MORNING)
+
+    page = await bookings.of_user(views, BEN, now=MONDAY_NOON)
+
+    assert (page.json, page.cursor) == (b"[]", None)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (Status.CONFIRMED, [NEXT_DAY.booking_id, EVENING.booking_id]),
+        (Status.EXPIRED, [MORNING.booking_id]),
+        (Status.CANCELLED, [created(hours(20, 21)).booking_id]),
+    ],
+)
+async def test_a_users_bookings_are_picked_by_what_they_are_now(
+    told: Told, views: Views, status: Status, expected: list[UUID]
+) -> None:
+    given_back = created(hours(20, 21))
+    await told(MORNING, EVENING, NEXT_DAY, given_back, cancelled(given_back))
+
+    page = await bookings.of_user(views, ANA, status=status, now=MONDAY_NOON)
+
+    assert ids(page) == expected
+    assert {read(item)["status"] for item in page.items} == {status}
+
+
+@settings(max_examples=10, deadline=None)
+@hypothesis.given(histories(), st.integers(0, 500), st.integers(1, 4), st.none() | st.sampled_from(Status))
+async def test_the_pages_hold_each_booking_once_and_as_its_facts_say(
+    stores: Stores, history: list[Event], quarters: int, limit: int, status: Status | None
+) -> None:
+    now = MONDAY_8AM + quarters * timedelta(minutes=15)
+    expected = [
+        booking
+        for begun in history
+        if isinstance(begun, BookingCreated) and begun.user_id == ANA
+        for booking in [
+            given(Booking(begun.booking_id), *(e for e in history if getattr(e, "booking_id", 0) == begun.booking_id))
+        ]
+        if status in (None, booking.status(now))
+    ]
+    expected.sort(key=lambda booking: (-booking.slot.start.timestamp(), str(booking.id)))
+    with a_place(stores) as place:
+        keys_made(place)
+        async with a_journal(place) as journal, followed(place, stores.redis_url):
+            await enter(journal, *history)
+            views = Views(stores.redis_url, place.schema, journal)
+            async with Redis.from_url(stores.redis_url) as redis:
+                await settled(redis, journal)
+            pages = await all_pages(views, ANA, limit=limit, now=now, status=status)
+            await views.close()
+
+    found = [read(item) for page in pages for item in page.items]
+    assert [one["id"] for one in found] == [str(booking.id) for booking in expected]
+    assert [one["status"] for one in found] == [booking.status(now) for booking in expected]
+    assert [one["notes"] for one in found] == [booking.notes for booking in expected]
+    assert all(len(page.items) <= limit for page in pages)
+
+
+async def test_paging_skips_and_repeats_nothing_while_bookings_are_added(told: Told, views: Views) -> None:
+    def on(day: int, hour: int) -> BookingCreated:
+        return created(hours(hour, hour + 1, MONDAY + timedelta(days=day)))
+
+    there = [on(day, 9) for day in range(12)]
+    await told(*there)
+    seen: list[UUID] = []
+    cursor = None
+    for day in range(12):
+        page = await bookings.of_user(views, ANA, limit=3, cursor=cursor, now=MONDAY_8AM)
+        seen += ids(page)
+        cursor = page.cursor
+        if cursor is None:
+            break
+        await told(on(day, 8), on(11 - day, 10))
+
+    assert len(set(seen)) == len(seen)
+    assert [id for id in seen if id in {one.booking_id for one in there}] == [one.booking_id for one in reversed(there)]
+
+
+async def test_paging_goes_on_behind_a_booking_that_was_given_back_meanwhile(told: Told, views: Views) -> None:
+    await told(MORNING, EVENING, NEXT_DAY)
+    first = await bookings.of_user(views, ANA, limit=2, now=MONDAY_8AM)
+    await told(cancelled(EVENING))
+
+    second = await bookings.of_user(views, ANA, limit=2, cursor=first.cursor, now=MONDAY_8AM)
+
+    assert ids(second) == [MORNING.booking_id]
+
+
+@pytest.mark.parametrize("cursor", ["x", "Ä", "\0", "====", "AAAA", "M" * 72, "a" * 10_000])
+async def test_a_cursor_that_no_page_came_with_is_refused(views: Views, cursor: str) -> None:
+    with pytest.raises(BadCursor):
+        await bookings.of_user(views, ANA, cursor=cursor, now=MONDAY_8AM)
+
+
+async def test_a_rare_status_in_a_long_history_is_found_by_following_the_cursor(told: Told, views: Views) -> None:
+    given_back = created(hours(9, 10))
+    others = [created(hours(9, 10, MONDAY + timedelta(days=1 + day))) for day in range(SCANNED)]
+    await told(given_back, *others, cancelled(given_back))
+
+    pages = await all_pages(views, ANA, limit=2, now=MONDAY_8AM, status=Status.CANCELLED)
+
+    assert [id for page in pages for id in ids(page)] == [given_back.booking_id]
+    assert len(pages) == 2
+
+
+async def test_without_its_view_a_booking_is_folded_from_the_journal_and_a_list_is_unavailable(
+    journal: Journal, views: Views
+) -> None:
+    position = await enter(journal, MORNING, cancelled(MORNING))
+
+    found = await bookings.one(views, MORNING.booking_id)
+
+    assert found
+    assert (found.revision, found.user_id, found.ends_at, found.position) == (2, ANA, at(10), position)
+    assert read(found.json(MONDAY_8AM))["notes"] == MORNING.notes
+    assert await bookings.one(views, uuid4()) is None
+    with pytest.raises(Unavailable):
+        await bookings.of_user(views, ANA, now=MONDAY_8AM)
+
+
+async def test_a_view_and_the_journal_give_the_same_answer(
+    told: Told, views: Views, redis: Redis, place: Place
+) -> None:
+    await told(MORNING, EVENING, cancelled(MORNING))
+    from_view = await bookings.one(views, MORNING.booking_id)
+
+    await redis.delete(Keys.of("bookings", place.schema).active)
+
+    assert await bookings.one(views, MORNING.booking_id) == from_view

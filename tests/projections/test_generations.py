@@ -1,0 +1,217 @@
+"""A page is applied once, by the lease's owner, where the generation was left; otherwise nothing of it is."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from journal import chain
+from journal.journal import Journal, Recorded
+from projections import bookings
+from projections.asking import Asking
+from projections.following import post
+from projections.generations import Generation, Keys, Lease, Mark, Moved, NotOwner, Standing
+from tests.examples import cancelled, created, hours
+from tests.journals import Place
+from tests.projections.seeing import contents, enter, folded
+
+VIEW = bookings.VIEW
+MORNING, NOON = created(hours(9, 10), notes="tea"), created(hours(12, 13))
+LONG = timedelta(minutes=1)
+
+
+@pytest.fixture
+def keys(place: Place) -> Keys:
+    return Keys.of(VIEW.name, place.schema)
+
+
+@pytest.fixture
+def lease(asking: Asking, keys: Keys) -> Lease:
+    return Lease(asking, keys, lasts=LONG)
+
+
+@pytest.fixture
+def another_lease(asking: Asking, keys: Keys) -> Lease:
+    return Lease(asking, keys, lasts=LONG)
+
+
+async def beginning(journal: Journal) -> Mark:
+    journal_id, _, _ = await journal.head()
+    return Mark(0, VIEW.version, journal_id, chain.origin(journal_id))
+
+
+async def answering_empty(lease: Lease, journal: Journal) -> Generation:
+    """A generation without a fact that answers queries."""
+    await lease.take()
+    generation = await lease.begin(await beginning(journal))
+    await lease.switch(generation)
+    return generation
+
+
+async def facts(journal: Journal) -> list[Recorded]:
+    await enter(journal, MORNING, NOON, cancelled(MORNING))
+    return await journal.page(0, 10)
+
+
+async def test_a_page_has_its_effect_and_moves_the_mark(
+    lease: Lease, journal: Journal, redis: Redis, place: Place
+) -> None:
+    generation, page = await answering_empty(lease, journal), await facts(journal)
+
+    reached = await post(page, VIEW, lease, generation)
+
+    assert (reached.mark.position, reached.mark.hash) == (3, page[-1].hash)
+    assert await contents(redis, place.schema, VIEW) == folded(VIEW, page)
+
+
+async def test_a_page_delivered_again_has_no_second_effect(
+    lease: Lease, journal: Journal, redis: Redis, place: Place
+) -> None:
+    generation, page = await answering_empty(lease, journal), await facts(journal)
+    await post(page, VIEW, lease, generation)
+
+    with pytest.raises(Moved):
+        await post(page, VIEW, lease, generation)
+
+    assert await contents(redis, place.schema, VIEW) == folded(VIEW, page)
+
+
+async def test_a_page_that_leaves_facts_out_is_refused(
+    lease: Lease, journal: Journal, redis: Redis, place: Place
+) -> None:
+    generation, page = await answering_empty(lease, journal), await facts(journal)
+    ahead = Generation(generation.number, Mark(1, VIEW.version, generation.mark.journal_id, page[0].hash))
+
+    with pytest.raises(Moved):
+        await post(page[1:2], VIEW, lease, ahead)
+
+    assert await contents(redis, place.schema, VIEW) == {}
+
+
+@pytest.mark.parametrize("other", [{"hash": b"another past"}, {"version": 2}, {"position": 1}])
+async def test_a_page_after_another_mark_is_refused(
+    lease: Lease, journal: Journal, redis: Redis, place: Place, other: dict[str, object]
+) -> None:
+    generation, page = await answering_empty(lease, journal), await facts(journal)
+    mark = generation.mark
+    known = {"position": mark.position, "version": mark.version, "journal_id": mark.journal_id, "hash": mark.hash}
+
+    with pytest.raises(Moved):
+        await post(page, VIEW, lease, Generation(generation.number, Mark(**(known | other))))
+
+    assert await contents(redis, place.schema, VIEW) == {}
+
+
+async def test_an_owner_whose_lease_ran_out_is_refused(
+    lease: Lease, journal: Journal, redis: Redis, place: Place, keys: Keys
+) -> None:
+    generation, page = await answering_empty(lease, journal), await facts(journal)
+    await redis.delete(keys.owner)
+
+    with pytest.raises(NotOwner):
+        await post(page, VIEW, lease, generation)
+
+    assert await contents(redis, place.schema, VIEW) == {}
+
+
+async def test_an_owner_that_stood_still_in_the_middle_of_a_page_is_refused_once_another_took_over(
+    asking: Asking, another_lease: Lease, journal: Journal, redis: Redis, place: Place, keys: Keys
+) -> None:
+    class StandsStill(Lease):
+        """Between reading and writing its lease runs out, and another owner is done with the page."""
+
+        async def read(self, generation: Generation, names: Sequence[str]) -> dict[str, bytes | None]:
+            stored = await super().read(generation, names)
+            await redis.delete(keys.owner)
+            assert await another_lease.take() == Standing(generation, None)
+            await post(page, VIEW, another_lease, generation)
+            return stored
+
+    lease = StandsStill(asking, keys, lasts=LONG)
+    generation, page = await answering_empty(lease, journal), await facts(journal)
+
+    with pytest.raises(NotOwner):
+        await post(page, VIEW, lease, generation)
+
+    assert await contents(redis, place.schema, VIEW) == folded(VIEW, page)
+
+
+async def test_a_lease_is_held_by_one_and_can_be_left_to_another(
+    lease: Lease, another_lease: Lease, journal: Journal
+) -> None:
+    assert await lease.take() == Standing(None, None)
+    assert await another_lease.take() is None
+    assert await lease.take() == Standing(None, None)
+
+    await another_lease.release()
+    assert await another_lease.take() is None
+
+    await lease.release()
+    assert await another_lease.take() == Standing(None, None)
+    assert await lease.take() is None
+
+
+async def test_a_lease_runs_out_by_itself_and_each_page_prolongs_it(
+    lease: Lease, journal: Journal, redis: Redis, keys: Keys
+) -> None:
+    generation, page = await answering_empty(lease, journal), await facts(journal)
+    await redis.pexpire(keys.owner, 10_000)
+
+    await post(page, VIEW, lease, generation)
+
+    assert await redis.pttl(keys.owner) > 10_000
+
+
+async def test_what_is_being_built_answers_only_after_the_switch(lease: Lease, journal: Journal) -> None:
+    answering = await answering_empty(lease, journal)
+    page = await facts(journal)
+    building = await post(page, VIEW, lease, await lease.begin(await beginning(journal)))
+    assert await lease.take() == Standing(answering, building)
+
+    await lease.switch(building)
+
+    assert await lease.take() == Standing(building, None)
+
+
+async def test_the_switch_is_refused_to_a_generation_that_was_left_behind(lease: Lease, journal: Journal) -> None:
+    await answering_empty(lease, journal)
+    page = await facts(journal)
+    building = await lease.begin(await beginning(journal))
+    ahead = await post(page, VIEW, lease, building)
+
+    with pytest.raises(Moved):
+        await lease.switch(building)
+
+    assert ahead.mark.position == 3
+
+
+async def test_a_generation_withdrawn_neither_answers_nor_is_built(lease: Lease, journal: Journal) -> None:
+    answering = await answering_empty(lease, journal)
+    building = await lease.begin(await beginning(journal))
+
+    await lease.withdraw(answering)
+    assert await lease.take() == Standing(None, building)
+
+    await lease.withdraw(building)
+    assert await lease.take() == Standing(None, None)
+
+
+async def test_older_generations_are_swept_and_nothing_else(
+    lease: Lease, another_lease: Lease, journal: Journal, redis: Redis, keys: Keys, place: Place
+) -> None:
+    page = await facts(journal)
+    old = await post(page, VIEW, lease, await answering_empty(lease, journal))
+    new = await post(page, VIEW, lease, await lease.begin(await beginning(journal)))
+    await lease.switch(new)
+    being_built = await lease.begin(await beginning(journal))
+
+    await lease.sweep(new)
+
+    assert [key async for key in redis.scan_iter(match=f"{keys.of_generation(old.number, ('',))[0]}*")] == []
+    assert await contents(redis, place.schema, VIEW) == folded(VIEW, page)
+    assert await redis.exists(keys.mark(being_built.number))
+    await redis.set(keys.owner, "somebody else")
+    with pytest.raises(NotOwner):
+        await lease.sweep(being_built)
+    assert await contents(redis, place.schema, VIEW) == folded(VIEW, page)

@@ -1,0 +1,205 @@
+"""What holds for every query: one generation, one position, no waiting for what is away, no more than is known."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+import pytest
+from redis.asyncio import Redis
+
+from booking.events import Event
+from daybook.embedded import Store, Stores
+from journal.connection import Unavailable
+from journal.journal import Journal
+from projections import availability, bookings, spaces
+from projections.generations import Keys
+from projections.reading import ANSWER_WITHIN, FOLD_AT_ONCE, Views
+from tests.examples import ANA, MONDAY_8AM, ROOM, created, hours, space_created
+from tests.journals import Place, a_journal, a_place
+from tests.projections.seeing import Told, enter, followed, keys_made, settled
+
+MORNING = created(hours(9, 10))
+SOON = 2.0  # seconds
+
+
+async def test_the_views_have_caught_up_once_they_show_a_position(
+    follower: asyncio.Task[None], journal: Journal, redis: Redis, views: Views
+) -> None:
+    position = await settled(redis, journal)
+    for day in range(20):
+        position = await enter(journal, created(hours(9, 10, (MONDAY_8AM + timedelta(days=day)).date())))
+
+        assert await views.caught_up(position, within=SOON)
+
+        page = await bookings.of_user(views, ANA, limit=1, now=MONDAY_8AM)
+        assert page.position >= position
+
+
+async def test_many_wait_at_once_for_different_positions(told: Told, journal: Journal, views: Views) -> None:
+    await told(space_created(ROOM))
+
+    async def write_and_wait(day: int) -> bool:
+        position = await enter(journal, created(hours(9, 10, (MONDAY_8AM + timedelta(days=day)).date())))
+        return await views.caught_up(position, within=SOON)
+
+    assert all(await asyncio.gather(*(write_and_wait(day) for day in range(30))))
+
+
+async def test_a_view_that_nobody_feeds_keeps_nobody_waiting_twice(
+    stores: Stores, place: Place, journal: Journal, redis: Redis, views: Views
+) -> None:
+    async with followed(place, stores.redis_url):
+        position = await enter(journal, MORNING)
+        await settled(redis, journal)
+        assert await views.caught_up(position, within=SOON)
+    clock = asyncio.get_running_loop().time
+
+    assert not await views.caught_up(position + 1, within=0.05)
+    began = clock()
+    assert not await views.caught_up(position + 1, within=SOON)
+    assert clock() - began < SOON / 2
+    assert await views.caught_up(position, within=SOON)
+
+    async with followed(place, stores.redis_url):
+        await enter(journal, created(hours(11, 12)))
+        await settled(redis, journal)
+        assert await views.caught_up(position + 1, within=SOON)
+
+
+async def test_a_view_that_is_not_there_is_not_waited_for(views: Views) -> None:
+    async with asyncio.timeout(SOON):
+        assert not await views.caught_up(1, within=60)
+
+
+async def test_of_views_one_of_which_is_not_there_the_others_are_waited_for(
+    stores: Stores, place: Place, journal: Journal, redis: Redis, views: Views
+) -> None:
+    two = [availability.VIEW, spaces.VIEW]
+    async with followed(place, stores.redis_url, views=two):
+        await settled(redis, journal, views=two)
+        position = await enter(journal, space_created(ROOM))
+
+        assert not await views.caught_up(position, within=SOON)
+
+        found = await spaces.one(views, ROOM)
+        assert found
+        assert found.position == position
+
+
+async def test_readers_learn_that_views_were_lost_and_built_anew(
+    told: Told, journal: Journal, redis: Redis, views: Views
+) -> None:
+    position = await told(space_created(ROOM))
+    assert await views.caught_up(position, within=SOON)
+
+    await redis.flushdb()
+    await settled(redis, journal)
+
+    position = await enter(journal, MORNING)
+    assert await views.caught_up(position, within=SOON)
+    assert (await bookings.of_user(views, ANA, now=MONDAY_8AM)).position == position
+
+
+async def test_one_answer_is_of_one_position_while_facts_are_posted(told: Told, journal: Journal, views: Views) -> None:
+    await told(space_created(ROOM))
+    writing = True
+
+    async def write() -> None:
+        nonlocal writing
+        for day in range(40):
+            date = (MONDAY_8AM + timedelta(days=day)).date()
+            await enter(journal, *(created(hours(hour, hour + 1, date)) for hour in range(8, 12)))
+        writing = False
+
+    async def read() -> list[tuple[int, int]]:
+        answers = []
+        while writing:
+            page = await bookings.of_user(views, ANA, limit=200, now=MONDAY_8AM)
+            answers.append((page.position, len(page.items)))
+        return answers
+
+    _, *read_by = await asyncio.gather(write(), *(read() for _ in range(4)))
+
+    answers = {answer for answers in read_by for answer in answers}
+    assert len(answers) > 2
+    assert all(held == position - 1 for position, held in answers)  # every fact but the first is a booking
+    assert all([position for position, _ in one] == sorted(position for position, _ in one) for one in read_by)
+
+
+async def test_queries_shared_in_one_round_trip_get_each_their_own_answer(told: Told, views: Views) -> None:
+    events: list[Event] = [space_created(ROOM)]
+    made = [created(hours(9, 10, (MONDAY_8AM + timedelta(days=day)).date())) for day in range(50)]
+    await told(*events, *made)
+
+    found = await asyncio.gather(*(bookings.one(views, one.booking_id) for one in made))
+
+    assert [one and one.ends_at for one in found] == [one.slot.end for one in made]
+
+
+@contextmanager
+def hung(store: Store) -> Iterator[None]:
+    """The store takes connections and answers nothing."""
+    processes = store.processes()
+    for process in processes:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
+
+
+async def test_after_a_failure_no_query_waits_for_redis_again_for_a_while(own_stores: Stores) -> None:
+    assert own_stores.redis
+    clock = asyncio.get_running_loop().time
+    with a_place(own_stores) as place:
+        keys_made(place)
+        async with a_journal(place) as journal, followed(place, own_stores.redis_url):
+            views = Views(own_stores.redis_url, place.schema, journal)
+            position = await enter(journal, space_created(ROOM), MORNING)
+            async with Redis.from_url(own_stores.redis_url) as redis:
+                await settled(redis, journal)
+            assert await spaces.active(views)
+
+            with hung(own_stores.redis):
+                began = clock()
+                found = await bookings.one(views, MORNING.booking_id)
+                assert clock() - began < ANSWER_WITHIN + 1
+                assert found
+                assert found.position == position
+
+                began = clock()
+                assert (await availability.of(views, ROOM, hours(10, 11), now=MONDAY_8AM)).is_available
+                with pytest.raises(Unavailable):
+                    await spaces.active(views)
+                assert not await views.caught_up(position + 1, within=0.01)
+                assert clock() - began < ANSWER_WITHIN
+            await views.close()
+
+
+async def test_only_so_many_queries_wait_for_the_journal_at_once(journal: Journal, views: Views) -> None:
+    await enter(journal, MORNING)
+
+    answers = await asyncio.gather(
+        *(bookings.one(views, MORNING.booking_id) for _ in range(2 * FOLD_AT_ONCE)), return_exceptions=True
+    )
+
+    turned_away = [answer for answer in answers if isinstance(answer, Unavailable)]
+    assert len(turned_away) == FOLD_AT_ONCE
+    assert await bookings.one(views, MORNING.booking_id)
+
+
+async def test_a_view_of_another_version_does_not_answer(told: Told, views: Views, redis: Redis, place: Place) -> None:
+    position = await told(space_created(ROOM))
+    keys = Keys.of("spaces", place.schema)
+    mark = await redis.get(keys.mark(b"1"))
+    assert mark
+
+    await redis.set(keys.mark(b"1"), mark.replace(b" 1 ", b" 99 ", 1))
+
+    with pytest.raises(Unavailable):
+        await spaces.active(views)
+    found = await spaces.one(views, ROOM)
+    assert found
+    assert found.position == position
