@@ -20,6 +20,7 @@ from api.query_routers import spaces as space_queries
 from api.query_routers import users as user_queries
 from api.rooms import Rooms
 from booking.refusals import NotAllowed, NotFound, Refused
+from commands.command import PreconditionFailed
 from commands.deciding import KeyReused
 from journal.connection import Unavailable
 
@@ -42,6 +43,7 @@ _ANSWERED = (
     NotFound,
     NotAllowed,
     KeyReused,
+    PreconditionFailed,
     Unavailable,
     *problems.UNFIT,
 )

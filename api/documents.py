@@ -1,6 +1,6 @@
 """What answers look like, for OpenAPI: most are sent as they are stored, or as `booking/` writes them."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -20,10 +20,11 @@ class SlotDocument(BaseModel):
 
 
 class RefusalDocument(BaseModel, extra="allow"):
-    """A rule that says no. What else it carries depends on `code`."""
+    """A rule that says no, judged with this release of the time zone database. What else it carries depends on `code`."""
 
     code: str
     detail: str
+    tzdata: str
 
 
 class BookingDocument(BaseModel):
@@ -59,6 +60,14 @@ class OpeningHoursDocument(BaseModel):
     sun: list[WindowDocument]
 
 
+class SpecialHoursDocument(BaseModel):
+    """What a local date keeps instead of its weekday's windows; none of them means closed."""
+
+    date: date
+    windows: list[WindowDocument]
+    reason: str
+
+
 class SpaceDocument(BaseModel):
     """A space with all its rules."""
 
@@ -75,7 +84,10 @@ class SpaceDocument(BaseModel):
     min_advance_minutes: int
     max_advance_days: int
     cancellation_deadline_hours: int
+    buffer_before_minutes: int
+    buffer_after_minutes: int
     opening_hours: OpeningHoursDocument
+    special_hours: list[SpecialHoursDocument]
     created_at: datetime
 
 

@@ -38,7 +38,8 @@ from booking.refusals import (
 )
 from booking.slots import BadSlot
 from booking.terms import BadRules
-from booking.zones import UnknownZone
+from booking.zones import TZDATA_VERSION, UnknownZone
+from commands.command import PreconditionFailed
 from commands.deciding import KeyReused
 from journal.connection import Unavailable
 from projections.reading import BadCursor
@@ -154,7 +155,14 @@ def problem_of(error: Exception) -> Problem:
         case Problem():
             return error
         case Refused():
-            return _refused(error.refusals)
+            return refusal(error.refusals)
+        case PreconditionFailed():
+            return Problem(
+                412,
+                "precondition-failed",
+                "It is no longer as you have seen it",
+                "Read it again, and send the command with its ETag if you still want it.",
+            )
         case NotFound():
             return Problem(404, "not-found", "There is no such thing", f"No {error.kind} goes by this id.")
         case NotAllowed():
@@ -187,16 +195,21 @@ def described(refusal: Refusal) -> dict[str, Any]:
     carried = {field.name: getattr(refusal, field.name) for field in fields(refusal)}  # type: ignore[arg-type]
     if isinstance(refusal, OutsideOpeningHours):
         carried["open"] = [{"start": start, "end": end} for start, end in refusal.open]
-    return {"code": refusal.code, "detail": refusal.detail, **carried}
+    return {"code": refusal.code, "detail": refusal.detail, **carried, "tzdata": TZDATA_VERSION}
 
 
-def _refused(refusals: Sequence[Refusal]) -> Problem:
+def refusal(refusals: Sequence[Refusal], **more: Any) -> Problem:
     """409 if every refusal is one, else 422; the first of the decisive ones gives its name to the problem."""
-    status = max(STATUS[type(refusal)] for refusal in refusals)
-    first = next(refusal for refusal in refusals if STATUS[type(refusal)] == status)
-    detail = " ".join(refusal.detail for refusal in refusals)
+    status = max(STATUS[type(one)] for one in refusals)
+    first = next(one for one in refusals if STATUS[type(one)] == status)
+    detail = " ".join(one.detail for one in refusals)
     return Problem(
-        status, first.code, type(first).__doc__ or "", detail, refusals=[described(refusal) for refusal in refusals]
+        status,
+        first.code,
+        type(first).__doc__ or "",
+        detail,
+        refusals=[described(one) for one in refusals],
+        **more,
     )
 
 

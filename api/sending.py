@@ -1,5 +1,6 @@
 """Commands that come over HTTP: who sends one, under which id, and how it is answered once it is entered."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
@@ -41,6 +42,34 @@ COMMAND: dict[str, Any] = {
     ]
 }
 """What a command's route adds to its OpenAPI."""
+
+
+CONDITIONAL: dict[str, Any] = {
+    "parameters": [
+        *COMMAND["parameters"],
+        {
+            "name": "If-Match",
+            "in": "header",
+            "description": "ETags of what may be changed (RFC 9110 §13.1.1); it is left alone when it is another by now.",
+            "schema": {"type": "string"},
+        },
+    ]
+}
+"""What the route of a command that changes something adds."""
+
+_TAG = re.compile(r'"(\d{1,9})(-over)?"', re.ASCII)
+
+
+async def _if_revisions(request: Request) -> frozenset[int] | None:
+    """The revisions that If-Match names; None for any. One that names none of ours matches nothing."""
+    wanted = request.headers.get("if-match")
+    if wanted is None or wanted.strip() == "*":
+        return None
+    tags = (_TAG.fullmatch(tag.strip()) for tag in wanted.split(","))
+    return frozenset(int(tag[1]) for tag in tags if tag)
+
+
+IfRevisions = Annotated[frozenset[int] | None, Depends(_if_revisions)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Spaces: what one is, and what it asks of the slots that would be booked in it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -45,6 +45,9 @@ class SpecialHours:
     reason: str
 
 
+NO_SPECIAL_HOURS: Mapping[date, SpecialHours] = {}
+
+
 @dataclass(slots=True)
 class Space:
     """One space. `revision` counts its facts: 0 means there is none."""
@@ -72,9 +75,10 @@ class Space:
             case OpeningHoursChanged():
                 self.opening_hours = event.opening_hours
             case SpecialHoursSet():
-                self.special_hours[event.date] = SpecialHours(event.windows, event.reason)
+                hours = SpecialHours(event.windows, event.reason)
+                self.special_hours = {**self.special_hours, event.date: hours}  # copies of a space share the old one
             case SpecialHoursCleared():
-                self.special_hours.pop(event.date, None)
+                self.special_hours = {day: hours for day, hours in self.special_hours.items() if day != event.date}
             case SpaceDeactivated():
                 self.is_active = False
             case SpaceActivated():
@@ -152,9 +156,10 @@ def create(
     timezone: str,
     rules: Rules,
     opening_hours: OpeningHours,
+    special_hours: Mapping[date, SpecialHours] = NO_SPECIAL_HOURS,
     now: datetime,
 ) -> Iterator[Event]:
-    """The fact that there is such a space, or nothing if there already is one of this id. Raises `UnknownZone`."""
+    """The facts that there is such a space, or nothing if there already is one of this id. Raises `UnknownZone`."""
     zone(timezone)
     if not space.revision:
         yield SpaceCreated(
@@ -165,6 +170,7 @@ def create(
             opening_hours=opening_hours,
             at=now,
         )
+        yield from _special_hours(space, special_hours, now)
 
 
 def change(
@@ -173,10 +179,11 @@ def change(
     description: Description | None = None,
     rules: Rules | None = None,
     opening_hours: OpeningHours | None = None,
+    special_hours: Mapping[date, SpecialHours] | None = None,
     is_active: bool | None = None,
     now: datetime,
 ) -> Iterator[Event]:
-    """One fact for each part that is given and differs; None leaves a part as it is. Raises `NotFound`."""
+    """A fact for each part that is given and differs; None leaves a part as it is. Raises `NotFound`."""
     known(space)
     if description not in (None, space.description):
         yield SpaceDescribed(space_id=space.id, description=description, at=now)
@@ -184,26 +191,21 @@ def change(
         yield BookingRulesChanged(space_id=space.id, rules=rules, at=now)
     if opening_hours not in (None, space.opening_hours):
         yield OpeningHoursChanged(space_id=space.id, opening_hours=opening_hours, at=now)
+    if special_hours is not None:
+        yield from _special_hours(space, special_hours, now)
     if is_active is True and not space.is_active:
         yield SpaceActivated(space_id=space.id, at=now)
     if is_active is False and space.is_active:
         yield SpaceDeactivated(space_id=space.id, at=now)
 
 
-def set_special_hours(
-    space: Space, *, day: date, windows: tuple[Window, ...], reason: str, now: datetime
-) -> Iterator[Event]:
-    """The fact that a local date keeps `windows` (none: it is closed), or nothing if it does. Raises `NotFound`."""
-    known(space)
-    if space.special_hours.get(day) != SpecialHours(windows, reason):
-        yield SpecialHoursSet(space_id=space.id, date=day, windows=windows, reason=reason, at=now)
-
-
-def clear_special_hours(space: Space, *, day: date, now: datetime) -> Iterator[Event]:
-    """The fact that a local date keeps its weekday's windows again, or nothing if it does. Raises `NotFound`."""
-    known(space)
-    if day in space.special_hours:
+def _special_hours(space: Space, wanted: Mapping[date, SpecialHours], now: datetime) -> Iterator[Event]:
+    """One fact for each local date that is to keep other hours than it does."""
+    for day in sorted(space.special_hours.keys() - wanted.keys()):
         yield SpecialHoursCleared(space_id=space.id, date=day, at=now)
+    for day, hours in sorted(wanted.items()):
+        if space.special_hours.get(day) != hours:
+            yield SpecialHoursSet(space_id=space.id, date=day, windows=hours.windows, reason=hours.reason, at=now)
 
 
 def known(space: Space) -> None:

@@ -1,16 +1,18 @@
 """Commands about bookings."""
 
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
-from booking import bookings
+from booking import bookings, finding
 from booking.bookings import Booking
-from booking.refusals import NotFound
+from booking.refusals import AllowanceUsedUp, NotFound, Refusal, SpaceInactive, UserInactive
 from booking.slots import Slot
-from commands.command import Command, PreconditionFailed
-from journal.folding import Named, allowance, booking, calendars, space, user
+from booking.zones import zone
+from commands.command import Command, must_be_seen
+from journal.folding import Aggregates, Named, allowance, booking, calendar, calendars, space, user
 
 
 class Unchanged(Enum):
@@ -60,13 +62,13 @@ class CreateBooking(Command[Booking]):
 
 @dataclass(eq=False, kw_only=True)
 class _OfBooking(Command[Booking]):
-    """A command about a booking that exists; `if_revision` is the one its author has seen, None for whichever.
+    """A command about a booking that exists; `if_revisions` are those its author would have changed, None for any.
 
     Raises `Refused`, `PreconditionFailed`; `NotFound` also when the author may not know of the booking.
     """
 
     booking_id: UUID
-    if_revision: int | None = None
+    if_revisions: Container[int] | None = None
 
     names_by_reading = True
 
@@ -82,8 +84,7 @@ class _OfBooking(Command[Booking]):
         bookings.known(self.booking)
         if not self.author_is_staff and self.booking.user_id != self.by.user_id:
             raise NotFound("booking", self.booking_id)
-        if self.if_revision not in (None, self.booking.revision):
-            raise PreconditionFailed
+        must_be_seen(self.booking.revision, self.if_revisions)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -158,3 +159,38 @@ class ExpireBooking(_OfBooking):
 
     def execute(self) -> None:
         self.record(bookings.expire(self.booking, now=self.now))
+
+
+NEAR = timedelta(days=3)
+"""How far from a refused slot others are looked for."""
+
+ALTERNATIVES = 3
+
+
+async def alternatives(aggregates: Aggregates, space_id: UUID, slot: Slot, refusals: Sequence[Refusal]) -> list[Slot]:
+    """Slots as long as a refused one, and near it, that would be accepted now; none where no other slot could be.
+
+    Raises `Unavailable`.
+    """
+    if any(isinstance(refusal, (AllowanceUsedUp, UserInactive, SpaceInactive)) for refusal in refusals):
+        return []
+    a_space, _ = await aggregates.fresh(space(space_id))
+    tz = zone(a_space.timezone)
+    wanted = slot.start.astimezone(tz).date()
+    days = [wanted + n * timedelta(days=1) for n in range(-NEAR.days, NEAR.days + 1)]
+    dates = {held for day in days for held in finding.dates_of(a_space, day, slot.duration)}
+    fresh = await aggregates.all_fresh([space(space_id), *(calendar(space_id, day) for day in sorted(dates))])
+    (a_space, *held), now = fresh
+    found = [
+        free
+        for day in days
+        for free in finding.bookable(
+            a_space,
+            {one.day: one for one in held},
+            day,
+            duration=slot.duration,
+            step=finding.step_of(a_space),
+            now=now,
+        )
+    ]
+    return finding.nearest(found, slot, at_most=ALTERNATIVES)

@@ -1,7 +1,7 @@
 """What a command is: a slice of the journal that names its boundary, is given its aggregates and records facts."""
 
 import copy
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, TypeVar
@@ -39,6 +39,12 @@ class Author:
 
 class PreconditionFailed(Exception):
     """What the command is about is not, or no longer, as its author has seen it."""
+
+
+def must_be_seen(revision: int, seen: Container[int] | None) -> None:
+    """Raise `PreconditionFailed` unless `revision` is among those that were seen; None stands for any."""
+    if seen is not None and revision not in seen:
+        raise PreconditionFailed
 
 
 class Fact(Decision):

@@ -1,8 +1,8 @@
 """Commands about spaces."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,9 +10,9 @@ from booking import spaces
 from booking.bookings import Booking, Status
 from booking.opening_hours import OpeningHours
 from booking.roles import Role
-from booking.spaces import Space
+from booking.spaces import Space, SpecialHours
 from booking.terms import Description, Rules
-from commands.command import Command
+from commands.command import Command, must_be_seen
 from journal import tags
 from journal.folding import Named, space
 from journal.journal import Journal
@@ -27,6 +27,7 @@ class CreateSpace(Command[Space]):
     timezone: str = "UTC"
     rules: Rules = field(default_factory=Rules)
     opening_hours: OpeningHours
+    special_hours: Mapping[date, SpecialHours] = field(default_factory=dict)
 
     def name(self) -> None:
         self.space = self.writes(self.subject())
@@ -43,6 +44,7 @@ class CreateSpace(Command[Space]):
                 timezone=self.timezone,
                 rules=self.rules,
                 opening_hours=self.opening_hours,
+                special_hours=self.special_hours,
                 now=self.now,
             )
         )
@@ -52,13 +54,16 @@ class CreateSpace(Command[Space]):
 class ChangeSpace(Command[Space]):
     """Describe a space anew, change its rules or hours, deactivate or activate it; what is not given stays.
 
-    `description` and `rules` hold the fields to change by name. Raises `NotAllowed`, `NotFound`, `BadRules`.
+    `description` and `rules` hold the fields to change by name, `special_hours` every local date that is to have them.
+    `if_revisions` are those the author would have changed, None for any. Raises `NotAllowed`, `NotFound`, `BadRules`, `PreconditionFailed`.
     """
 
     space_id: UUID
+    if_revisions: Container[int] | None = None
     description: Mapping[str, Any] = field(default_factory=dict)
     rules: Mapping[str, Any] = field(default_factory=dict)
     opening_hours: OpeningHours | None = None
+    special_hours: Mapping[date, SpecialHours] | None = None
     is_active: bool | None = None
 
     def name(self) -> None:
@@ -69,12 +74,15 @@ class ChangeSpace(Command[Space]):
 
     def execute(self) -> None:
         self.must_be(Role.STAFF, Role.ADMIN)
+        spaces.known(self.space)
+        must_be_seen(self.space.revision, self.if_revisions)
         self.record(
             spaces.change(
                 self.space,
                 description=replace(self.space.description, **self.description),
                 rules=replace(self.space.rules, **self.rules),
                 opening_hours=self.opening_hours,
+                special_hours=self.special_hours,
                 is_active=self.is_active,
                 now=self.now,
             )

@@ -1,9 +1,9 @@
 """Aggregates, folded from the facts that bear their tag and kept fresh: each command reads only what is new to it."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -53,9 +53,13 @@ def allowance(user_id: UUID) -> Named[Allowance]:
     return Named(tags.allowance(user_id), Allowance)
 
 
+def calendar(space_id: UUID, day: date) -> Named[Calendar]:
+    return Named(tags.calendar(space_id, day), lambda: Calendar(day))
+
+
 def calendars(space_id: UUID, held: Span) -> list[Named[Calendar]]:
     """The calendar of every UTC date that is held."""
-    return [Named(tags.calendar(space_id, day), lambda day=day: Calendar(day)) for day in held.dates()]  # type: ignore[misc]
+    return [calendar(space_id, day) for day in held.dates()]
 
 
 def admins() -> Named[Admins]:
@@ -130,11 +134,16 @@ class Aggregates:
 
     async def fresh(self, one: Named[A]) -> tuple[A, datetime]:
         """One aggregate as it is now, and the database's clock. Raises `Unavailable`."""
+        (aggregate,), now = await self.all_fresh([one])
+        return aggregate, now
+
+    async def all_fresh(self, named: Sequence[Named[Any]]) -> tuple[list[Any], datetime]:
+        """Several aggregates as they are now, in the same order, and the database's clock. Raises `Unavailable`."""
         while True:
-            kept = self.kept(one)
+            kept = {one.tag: self.kept(one) for one in named}
             with suppress(Forgotten):
-                found = await self.freshen({one.tag: kept})
-                return kept.aggregate, found.now
+                found = await self.freshen(kept)
+                return [kept[one.tag].aggregate for one in named], found.now
 
     async def as_of(self, one: Named[A], position: int) -> A:
         """The aggregate as it was at `position`, folded anew. Raises `Unavailable`."""

@@ -11,16 +11,9 @@ from booking.events import (
     BookingExpired,
     BookingNotesChanged,
     BookingRescheduled,
-    BookingRulesChanged,
     Event,
-    OpeningHoursChanged,
     RoleChanged,
-    SpaceActivated,
-    SpaceCreated,
-    SpaceDeactivated,
-    SpaceDescribed,
-    SpecialHoursCleared,
-    SpecialHoursSet,
+    SpaceEvent,
     UserActivated,
     UserDeactivated,
     UserRegistered,
@@ -90,16 +83,7 @@ def of(event: Event) -> list[str]:
             return [booking(event.booking_id), allowance(event.user_id), bookings_of(event.space_id)]
         case BookingNotesChanged():
             return [booking(event.booking_id), bookings_of(event.space_id)]
-        case (
-            SpaceCreated()
-            | SpaceDescribed()
-            | BookingRulesChanged()
-            | OpeningHoursChanged()
-            | SpecialHoursSet()
-            | SpecialHoursCleared()
-            | SpaceDeactivated()
-            | SpaceActivated()
-        ):
+        case _ if isinstance(event, SpaceEvent):
             return [space(event.space_id)]
         case AllowanceChanged():
             return [user(event.user_id)]

@@ -12,19 +12,9 @@ from pydantic import TypeAdapter
 
 from booking import calendars as held_slots
 from booking.calendars import Calendar
-from booking.events import (
-    BookingCancelled,
-    BookingCreated,
-    BookingRulesChanged,
-    Event,
-    OpeningHoursChanged,
-    SpaceActivated,
-    SpaceCreated,
-    SpaceDeactivated,
-    SpaceDescribed,
-)
+from booking.events import BookingCancelled, BookingCreated, BookingRescheduled, Event, SpaceEvent
 from booking.refusals import Refusal
-from booking.slots import Slot
+from booking.slots import Slot, Span
 from booking.spaces import Space
 from booking.spaces import known as known_space
 from journal import folding
@@ -41,15 +31,11 @@ def touches(event: Event) -> Iterator[Named[Any]]:
     """The documents `event` changes."""
     match event:
         case BookingCreated() | BookingCancelled():
-            yield from folding.calendars(event.space_id, event.slot)
-        case (
-            SpaceCreated()
-            | SpaceDescribed()
-            | BookingRulesChanged()
-            | OpeningHoursChanged()
-            | SpaceDeactivated()
-            | SpaceActivated()
-        ):
+            yield from folding.calendars(event.space_id, event.held)
+        case BookingRescheduled():
+            before, after = (folding.calendars(event.space_id, held) for held in (event.hold_before, event.hold))
+            yield from {one.tag: one for one in (*before, *after)}.values()
+        case _ if isinstance(event, SpaceEvent):
             yield folding.space(event.space_id)
 
 
@@ -63,7 +49,7 @@ class Availability:
     """Whether a booking of a slot would be accepted from an active user whose allowance is not used up, or why not."""
 
     refusals: Sequence[Refusal]
-    conflicting_slots: Sequence[Slot]
+    conflicting_slots: Sequence[Span]
     position: int
 
     @property
@@ -73,39 +59,63 @@ class Availability:
 
 async def of(views: Views, space_id: UUID, slot: Slot, *, now: datetime) -> Availability:
     """How a booking of `slot` made at `now` would be judged. Raises `NotFound` for the space, `Unavailable`."""
-    space_named, calendars_named = folding.space(space_id), folding.calendars(space_id, slot)
-    space: Space
-    calendars: list[Calendar]
+    read: Span = slot
+    while True:
+        space, calendars, position = await _read(views, space_id, slot, read)
+        known_space(space)
+        hold = space.hold(slot)
+        if set(hold.dates()) <= set(read.dates()):
+            break
+        read = hold  # a buffer reaches into another date
+    at_most = space.rules.concurrent_bookings
+    conflicting = held_slots.conflicting(calendars, hold, at_most=at_most)
+    refusals = (*space.objections(slot, now=now), *held_slots.objections(calendars, hold, at_most=at_most))
+    return Availability(refusals, conflicting, position)
+
+
+async def days(views: Views, space_id: UUID, dates: Sequence[date]) -> tuple[Space, dict[date, Calendar], int]:
+    """The space and its calendars of the UTC dates, of one position. Raises `NotFound`, `Unavailable`."""
+    space_named = folding.space(space_id)
+    calendars_named = [folding.calendar(space_id, day) for day in dates]
     try:
-        (stored, *days), position = await views.documents(
-            VIEW, [space_named.tag, *(named.tag for named in calendars_named)]
+        (stored, *found), position = await views.documents(
+            VIEW, [space_named.tag, *(one.tag for one in calendars_named)]
         )
         space = _space(stored) if stored else space_named.unfolded()
-        calendars = [_overlapping(day, slot) for day in days if day]
+        calendars = [_load_calendar(one) if one else Calendar(day) for day, one in zip(dates, found, strict=True)]
     except Unavailable:
         (space, *calendars), position = await views.from_journal([space_named, *calendars_named])
     known_space(space)
-    conflicting = held_slots.conflicting(calendars, slot, at_most=space.rules.concurrent_bookings)
-    refusals = (
-        *space.objections(slot, now=now),
-        *held_slots.objections(calendars, slot, at_most=space.rules.concurrent_bookings),
-    )
-    return Availability(refusals, conflicting, position)
+    return space, dict(zip(dates, calendars, strict=True)), position
+
+
+async def _read(views: Views, space_id: UUID, slot: Slot, read: Span) -> tuple[Space, list[Calendar], int]:
+    """The space, and of its calendars on the dates of `read` what can matter to `slot`, of one position."""
+    space_named, calendars_named = folding.space(space_id), folding.calendars(space_id, read)
+    try:
+        names = [space_named.tag, *(named.tag for named in calendars_named)]
+        (stored, *days), position = await views.documents(VIEW, names)
+        space = _space(stored) if stored else space_named.unfolded()
+        hold = space.hold(slot)
+        return space, [_overlapping(day, hold) for day in days if day], position
+    except Unavailable:
+        (space, *calendars), position = await views.from_journal([space_named, *calendars_named])
+        return space, calendars, position
 
 
 # Only for queries, which change nothing: the same spaces are asked for again and again.
 _space = lru_cache(maxsize=1_024)(_SPACE.validate_json)
 
 
-def _overlapping(stored: bytes, slot: Slot) -> Calendar:
-    """The stored calendar, with none but the slots that can matter to `slot`: most of a full day does not."""
+def _overlapping(stored: bytes, hold: Span) -> Calendar:
+    """The stored calendar, with nothing but what can matter to `hold`: most of a full day does not."""
     document = orjson.loads(stored)
-    start, end = number(slot.start), number(slot.end)
+    start, end = number(hold.start), number(hold.end)
     return _calendar(document["day"], {id: at for id, at in document["held"].items() if at[0] < end and start < at[1]})
 
 
 def _dump_calendar(calendar: Calendar) -> bytes:
-    held = {id: (number(slot.start), number(slot.end)) for id, slot in calendar.held.items()}
+    held = {id: (number(span.start), number(span.end)) for id, span in calendar.held.items()}
     return orjson.dumps({"day": calendar.day, "held": held}, option=orjson.OPT_NON_STR_KEYS)
 
 
@@ -114,13 +124,13 @@ def _load_calendar(stored: bytes) -> Calendar:
 
 
 def _calendar(day: str, held: Mapping[str, Sequence[int]]) -> Calendar:
-    slots = {UUID(id): Slot(instant(start), instant(end)) for id, (start, end) in held.items()}
-    return Calendar(date.fromisoformat(day), slots)
+    spans = {UUID(id): Span(instant(start), instant(end)) for id, (start, end) in held.items()}
+    return Calendar(date.fromisoformat(day), spans)
 
 
 VIEW = View(
     "availability",
-    1,
+    2,
     {"space": Form(_SPACE.dump_json, _SPACE.validate_json), "calendar": Form(_dump_calendar, _load_calendar)},
     touches,
     project,

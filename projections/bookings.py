@@ -9,7 +9,7 @@ from uuid import UUID
 import orjson
 
 from booking.bookings import Booking, Status
-from booking.events import BookingCancelled, BookingCreated, Event
+from booking.events import BookingEvent, Event
 from booking.slots import LATEST, LONGEST
 from journal import folding
 from journal.connection import Unavailable
@@ -27,18 +27,19 @@ _LETTERS = {Status.CONFIRMED: "c", Status.CANCELLED: "x", Status.EXPIRED: "e"}
 
 def touches(event: Event) -> Iterator[Named[Booking]]:
     """The documents `event` changes."""
-    match event:
-        case BookingCreated() | BookingCancelled():
-            yield folding.booking(event.booking_id)
+    if isinstance(event, BookingEvent):
+        yield folding.booking(event.booking_id)
 
 
 def project(event: Event, one: Named[Booking], documents: Documents, to: Lists) -> None:
-    """Fold `event` into the booking, and keep the list of its user."""
+    """Fold `event` into the booking, and keep the lists of its user and of its space."""
     before = documents.of(one)
     if before.revision:
-        to.strike(_of_user(before.user_id), _entry(before))
+        for name in _lists(before):
+            to.strike(name, _entry(before))
     booking = documents.fold(event, one)
-    to.enter(_of_user(booking.user_id), _entry(booking))
+    for name in _lists(booking):
+        to.enter(name, _entry(booking))
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,10 @@ def _beyond(cursor: str) -> bytes:
     return b"(%b\x7f" % place
 
 
+def _lists(booking: Booking) -> tuple[str, str]:
+    return _of_user(booking.user_id), f"of-space:{booking.space_id}"
+
+
 def _of_user(user_id: UUID) -> str:
     return f"of-user:{user_id}"
 
@@ -144,4 +149,4 @@ def _load(stored: bytes) -> Booking:
     return Booking.from_document(orjson.loads(json), int(revision))
 
 
-VIEW = View("bookings", 1, {"booking": Form(_dump, _load)}, touches, project)
+VIEW = View("bookings", 2, {"booking": Form(_dump, _load)}, touches, project)

@@ -7,15 +7,7 @@ from uuid import UUID
 import orjson
 from pydantic import TypeAdapter
 
-from booking.events import (
-    BookingRulesChanged,
-    Event,
-    OpeningHoursChanged,
-    SpaceActivated,
-    SpaceCreated,
-    SpaceDeactivated,
-    SpaceDescribed,
-)
+from booking.events import Event, SpaceEvent
 from booking.spaces import Space
 from journal import folding
 from journal.connection import Unavailable
@@ -29,16 +21,8 @@ _ACTIVE, _ALL = "active", "all"
 
 def touches(event: Event) -> Iterator[Named[Space]]:
     """The documents `event` changes."""
-    match event:
-        case (
-            SpaceCreated()
-            | SpaceDescribed()
-            | BookingRulesChanged()
-            | OpeningHoursChanged()
-            | SpaceDeactivated()
-            | SpaceActivated()
-        ):
-            yield folding.space(event.space_id)
+    if isinstance(event, SpaceEvent):
+        yield folding.space(event.space_id)
 
 
 def project(event: Event, one: Named[Space], documents: Documents, to: Lists) -> None:
@@ -113,4 +97,4 @@ def _parts(stored: bytes) -> tuple[int, bytes, bytes]:
     return int(revision), rest[: int(length)], rest[int(length) :]
 
 
-VIEW = View("spaces", 1, {"space": Form(_dump, _load)}, touches, project)
+VIEW = View("spaces", 2, {"space": Form(_dump, _load)}, touches, project)

@@ -1,17 +1,20 @@
-"""Commands about bookings: make one, give one back."""
+"""Commands about bookings: make one, move it, give it back."""
 
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from pydantic import model_validator
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from api.bodies import Body, Instant, Notes, Reason, StrictRoute
 from api.documents import BookingDocument
-from api.problems import PROBLEMS
-from api.sending import COMMAND, TheSender
+from api.problems import PROBLEMS, refusal
+from api.sending import COMMAND, CONDITIONAL, IfRevisions, TheSender
+from booking.refusals import Refused
 from booking.slots import Slot
-from commands.bookings import CancelBooking, CreateBooking
+from commands.bookings import UNCHANGED, CancelBooking, ChangeBooking, CreateBooking, alternatives
 
 router = APIRouter(prefix="/bookings", tags=["commands: bookings"], responses=PROBLEMS, route_class=StrictRoute)
 
@@ -27,22 +30,49 @@ class BookingRequest(Body):
 
 @router.post("", status_code=201, response_model=BookingDocument, openapi_extra=COMMAND)
 async def create(body: BookingRequest, sender: TheSender) -> Response:
-    """Hold a slot of a space."""
-    done = await sender.do(
-        CreateBooking(
-            booking_id=sender.new_id,
-            space_id=body.space_id,
-            user_id=sender.user.id,
-            slot=Slot(body.start, body.end),
-            notes=body.notes,
-        )
+    """Hold a slot of a space. A refusal comes with up to three slots near it that would be accepted."""
+    slot = Slot(body.start, body.end)
+    command = CreateBooking(
+        booking_id=sender.new_id, space_id=body.space_id, user_id=sender.user.id, slot=slot, notes=body.notes
     )
+    try:
+        done = await sender.do(command)
+    except Refused as refused:
+        aggregates = sender.rooms.deciding.aggregates
+        others = await alternatives(aggregates, body.space_id, slot, refused.refusals)
+        raise refusal(refused.refusals, alternatives=others) from None
     booking = done.subject
     return await sender.answer(done, booking.document(), status=201, location=f"/bookings/{booking.id}")
 
 
-@router.delete("/{booking_id}", response_model=BookingDocument, openapi_extra=COMMAND)
-async def cancel(booking_id: UUID, sender: TheSender, reason: Annotated[Reason | None, Query()] = None) -> Response:
+class BookingChange(Body):
+    """What is to be changed of a booking; what is not given stays, and notes of null are none."""
+
+    start: Instant | None = None
+    end: Instant | None = None
+    notes: Notes | None = None
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set:
+            raise PydanticCustomError("nothing-to-change", "Give start, end or notes")
+        return self
+
+
+@router.patch("/{booking_id}", response_model=BookingDocument, openapi_extra=CONDITIONAL)
+async def change(booking_id: UUID, body: BookingChange, sender: TheSender, if_revisions: IfRevisions) -> Response:
+    """Move a booking to another slot, or give it other notes."""
+    notes = body.notes if "notes" in body.model_fields_set else UNCHANGED
+    done = await sender.do(
+        ChangeBooking(booking_id=booking_id, start=body.start, end=body.end, notes=notes, if_revisions=if_revisions)
+    )
+    return await sender.answer(done, done.subject.document())
+
+
+@router.delete("/{booking_id}", response_model=BookingDocument, openapi_extra=CONDITIONAL)
+async def cancel(
+    booking_id: UUID, sender: TheSender, if_revisions: IfRevisions, reason: Annotated[Reason | None, Query()] = None
+) -> Response:
     """Give a booking's slot back."""
-    done = await sender.do(CancelBooking(booking_id=booking_id, reason=reason))
+    done = await sender.do(CancelBooking(booking_id=booking_id, reason=reason, if_revisions=if_revisions))
     return await sender.answer(done, done.subject.document())

@@ -1,6 +1,6 @@
 """Commands about spaces: offer one, change it, take it out of use."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -11,11 +11,12 @@ from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from api.auth import require_roles
-from api.bodies import Body, StrictRoute
+from api.bodies import Body, Reason, StrictRoute
 from api.documents import ChangedSpaceDocument, SpaceDocument
 from api.problems import PROBLEMS
-from api.sending import COMMAND, Sender, TheSender
+from api.sending import COMMAND, CONDITIONAL, IfRevisions, Sender, TheSender
 from booking.opening_hours import WEEKDAYS, OpeningHours, Window
+from booking.spaces import SpecialHours
 from booking.terms import Description, Rules
 from booking.zones import names
 from commands.spaces import ChangeSpace, CreateSpace, held_bookings
@@ -44,6 +45,7 @@ Capacity = Annotated[StrictInt, Field(ge=1, le=100_000)]
 Price = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=9, decimal_places=2)]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Minutes = Annotated[StrictInt, Field(ge=0, le=525_600)]
+Buffer = Annotated[StrictInt, Field(ge=0, le=1_440)]
 Days = Annotated[StrictInt, Field(ge=0, le=3_650)]
 Hours = Annotated[StrictInt, Field(ge=0, le=8_760)]
 Bookings = Annotated[StrictInt, Field(ge=1, le=1_000)]
@@ -73,6 +75,25 @@ class OpeningHoursRequest(Body):
     sun: Windows = ()
 
 
+class SpecialHoursRequest(Body):
+    """What a local date keeps instead of its weekday's windows; none of them closes it."""
+
+    date: date
+    windows: Windows = ()
+    reason: Reason = ""
+
+
+def _each_date_once(special: tuple[SpecialHoursRequest, ...]) -> tuple[SpecialHoursRequest, ...]:
+    if len({one.date for one in special}) < len(special):
+        raise PydanticCustomError("date-given-twice", "Give the special hours of a date once")
+    return special
+
+
+SpecialHoursRequests = Annotated[
+    tuple[SpecialHoursRequest, ...], Field(max_length=1_000), AfterValidator(_each_date_once)
+]
+
+
 class _Terms(Body):
     concurrent_bookings: Bookings | None = None
     min_duration_minutes: Minutes | None = None
@@ -80,7 +101,10 @@ class _Terms(Body):
     min_advance_minutes: Minutes | None = None
     max_advance_days: Days | None = None
     cancellation_deadline_hours: Hours | None = None
+    buffer_before_minutes: Buffer | None = None
+    buffer_after_minutes: Buffer | None = None
     opening_hours: OpeningHoursRequest | None = None
+    special_hours: SpecialHoursRequests | None = None
     opening_time: Opens | None = None
     closing_time: Closes | None = None
 
@@ -100,19 +124,24 @@ class _Terms(Body):
             "min_advance": _times(self.min_advance_minutes, minute),
             "max_advance_days": self.max_advance_days,
             "cancellation_deadline": _times(self.cancellation_deadline_hours, hour),
+            "buffer_before": _times(self.buffer_before_minutes, minute),
+            "buffer_after": _times(self.buffer_after_minutes, minute),
         }
         return {name: value for name, value in rules.items() if value is not None}
 
     def hours(self) -> OpeningHours | None:
         """The opening hours that are given."""
         if self.opening_hours is not None:
-            windows = {day: getattr(self.opening_hours, day) for day in WEEKDAYS}
-            return OpeningHours(
-                **{day: tuple(Window(one.opens, one.closes) for one in given) for day, given in windows.items()}
-            )
+            return OpeningHours(**{day: _windows(getattr(self.opening_hours, day)) for day in WEEKDAYS})
         if self.opening_time or self.closing_time:
             return OpeningHours.daily(self.opening_time or OPENS, self.closing_time or CLOSES)
         return None
+
+    def special(self) -> dict[date, SpecialHours] | None:
+        """The special hours that are given, by local date."""
+        if self.special_hours is None:
+            return None
+        return {one.date: SpecialHours(_windows(one.windows), one.reason) for one in self.special_hours}
 
 
 class SpaceRequest(_Terms):
@@ -160,15 +189,19 @@ async def create(body: SpaceRequest, sender: TheSender) -> Response:
             timezone=body.timezone,
             rules=Rules(**body.rules()),
             opening_hours=body.hours() or OpeningHours.daily(OPENS, CLOSES),
+            special_hours=body.special() or {},
         )
     )
     offered = done.subject
     return await sender.answer(done, offered.document(), status=201, location=f"/spaces/{offered.id}")
 
 
-@router.patch("/{space_id}", response_model=ChangedSpaceDocument, openapi_extra=COMMAND)
-async def change(space_id: UUID, body: SpaceChange, sender: TheSender) -> Response:
-    """Describe a space anew, change its rules or hours, deactivate or activate it. Held bookings stay."""
+@router.patch("/{space_id}", response_model=ChangedSpaceDocument, openapi_extra=CONDITIONAL)
+async def change(space_id: UUID, body: SpaceChange, sender: TheSender, if_revisions: IfRevisions) -> Response:
+    """Describe a space anew, change its rules or hours, deactivate or activate it. Held bookings stay.
+
+    Opening hours and special hours are given whole: a date that is not given keeps its weekday's windows again.
+    """
     return await _change(
         sender,
         ChangeSpace(
@@ -176,15 +209,17 @@ async def change(space_id: UUID, body: SpaceChange, sender: TheSender) -> Respon
             description=body.described(),
             rules=body.rules(),
             opening_hours=body.hours(),
+            special_hours=body.special(),
             is_active=body.is_active,
+            if_revisions=if_revisions,
         ),
     )
 
 
-@router.delete("/{space_id}", response_model=ChangedSpaceDocument, openapi_extra=COMMAND)
-async def deactivate(space_id: UUID, sender: TheSender) -> Response:
+@router.delete("/{space_id}", response_model=ChangedSpaceDocument, openapi_extra=CONDITIONAL)
+async def deactivate(space_id: UUID, sender: TheSender, if_revisions: IfRevisions) -> Response:
     """Take a space out of use. Held bookings stay, and are listed."""
-    return await _change(sender, ChangeSpace(space_id=space_id, is_active=False))
+    return await _change(sender, ChangeSpace(space_id=space_id, is_active=False, if_revisions=if_revisions))
 
 
 async def _change(sender: Sender, command: ChangeSpace) -> Response:
@@ -195,6 +230,10 @@ async def _change(sender: Sender, command: ChangeSpace) -> Response:
         held = await held_bookings(sender.rooms.journal, command.space_id, now=now)
         document["held_bookings"] = [booking.document() for booking in held]
     return await sender.answer(done, document)
+
+
+def _windows(given: tuple[WindowRequest, ...]) -> tuple[Window, ...]:
+    return tuple(Window(one.opens, one.closes) for one in given)
 
 
 def _times(count: int | None, unit: timedelta) -> timedelta | None:
