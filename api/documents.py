@@ -20,7 +20,7 @@ class SlotDocument(BaseModel):
 
 
 class RefusalDocument(BaseModel, extra="allow"):
-    """A rule that says no, judged with this release of the time zone database. What else it carries depends on `code`."""
+    """A rule that says no, judged by this release of the time zone database; `code` says what else it carries."""
 
     code: str
     detail: str
@@ -95,6 +95,12 @@ class ChangedSpaceDocument(SpaceDocument):
     """A space after a change; one that was deactivated comes with the bookings still held."""
 
     held_bookings: list[BookingDocument] | None = None
+
+
+class BusyDocument(SlotDocument):
+    """What a booking holds; the booking itself for whoever may see it."""
+
+    booking: BookingDocument | None
 
 
 class AvailabilityDocument(BaseModel):

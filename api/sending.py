@@ -50,7 +50,7 @@ CONDITIONAL: dict[str, Any] = {
         {
             "name": "If-Match",
             "in": "header",
-            "description": "ETags of what may be changed (RFC 9110 §13.1.1); it is left alone when it is another by now.",
+            "description": "ETags of what may be changed (RFC 9110 §13.1.1); otherwise nothing is.",
             "schema": {"type": "string"},
         },
     ]

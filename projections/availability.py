@@ -21,10 +21,12 @@ from journal import folding
 from journal.connection import Unavailable
 from journal.folding import Named
 from projections.instants import instant, number
-from projections.reading import Views
+from projections.reading import Views, cursor_after, entry_before
+from projections.spaces import by_name
 from projections.views import Documents, Form, Lists, View
 
 _SPACE = TypeAdapter(Space)
+_ACTIVE = "active"
 
 
 def touches(event: Event) -> Iterator[Named[Any]]:
@@ -40,8 +42,13 @@ def touches(event: Event) -> Iterator[Named[Any]]:
 
 
 def project(event: Event, one: Named[Any], documents: Documents, to: Lists) -> None:
-    """Fold `event` into the space or the calendar."""
-    documents.fold(event, one)
+    """Fold `event` into the space or the calendar, and keep the list of active spaces."""
+    before = documents.of(one)
+    if isinstance(before, Space) and before.is_active:
+        to.strike(_ACTIVE, by_name(before))
+    after = documents.fold(event, one)
+    if isinstance(after, Space) and after.is_active:
+        to.enter(_ACTIVE, by_name(after))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +94,30 @@ async def days(views: Views, space_id: UUID, dates: Sequence[date]) -> tuple[Spa
         (space, *calendars), position = await views.from_journal([space_named, *calendars_named])
     known_space(space)
     return space, dict(zip(dates, calendars, strict=True)), position
+
+
+async def active_spaces(views: Views, *, limit: int, cursor: str | None) -> tuple[list[Space], str | None, int]:
+    """A page of the spaces that take bookings, by name, where the next begins, and the position.
+
+    Raises `Unavailable`, `BadCursor`.
+    """
+    after = b"(%b" % entry_before(cursor) if cursor else b"-"
+    stored, last, position = await views.page(VIEW, _ACTIVE, of="space", limit=limit, after=after)
+    return [_space(one) for one in stored], cursor_after(last), position
+
+
+async def without_conflict(views: Views, slot: Slot, spaces: Sequence[Space]) -> tuple[list[Space], int]:
+    """Those of `spaces` in which `slot` is free, and the position. Raises `Unavailable`."""
+    wanted = [(space, [one.tag for one in folding.calendars(space.id, space.hold(slot))]) for space in spaces]
+    stored, position = await views.documents(VIEW, [tag for _, tags in wanted for tag in tags])
+    held = dict(zip((tag for _, tags in wanted for tag in tags), stored, strict=True))
+    free: list[Space] = []
+    for space, tags in wanted:
+        hold = space.hold(slot)
+        calendars = [_overlapping(day, hold) for tag in tags if (day := held[tag])]
+        if not held_slots.conflicting(calendars, hold, at_most=space.rules.concurrent_bookings):
+            free.append(space)
+    return free, position
 
 
 async def _read(views: Views, space_id: UUID, slot: Slot, read: Span) -> tuple[Space, list[Calendar], int]:

@@ -10,13 +10,13 @@ import orjson
 
 from booking.bookings import Booking, Status
 from booking.events import BookingEvent, Event
-from booking.slots import LATEST, LONGEST
+from booking.slots import LATEST, LONGEST, LONGEST_BUFFER, Span
 from journal import folding
 from journal.connection import Unavailable
 from journal.folding import Named
 from projections.instants import instant, number
 from projections.reading import BadCursor, Page, Tails, Views, cursor_after, entry_before
-from projections.views import PAGE, Documents, Form, Lists, View
+from projections.views import LIMIT, PAGE, Documents, Form, Lists, View
 
 _CONFIRMED, _EXPIRED = b'"status":"confirmed"', b'"status":"expired"'
 _PLACE, _TAIL = 16 + 36, 1 + 16  # bytes of an entry
@@ -67,7 +67,7 @@ async def one(views: Views, booking_id: UUID) -> StoredBooking | None:
         stored = _dump(booking) if booking.revision else None
     if stored is None:
         return None
-    revision, user_id, end, json = stored.split(b" ", 3)
+    revision, user_id, end, _, _, json = stored.split(b" ", 5)
     ends_at = instant(int(end))
     return StoredBooking(json, int(revision), UUID(user_id.decode()), ends_at, position)
 
@@ -102,8 +102,44 @@ async def of_user(
         to=to,
         tails=Tails(_TAIL, letters, side, b"%016x" % at),
     )
-    items = [_as_of(json, int(end) <= at) for _, _, end, json in (one.split(b" ", 3) for one in stored)]
+    items = [_as_of(json, int(end) <= at) for _, _, end, _, _, json in (one.split(b" ", 5) for one in stored)]
     return Page(items, cursor_after(last and last[:_PLACE]), position)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What one booking holds of a space, buffers included, and its document."""
+
+    span: Span
+    user_id: UUID
+    json: bytes
+
+
+async def of_space(views: Views, space_id: UUID, span: Span, *, now: datetime) -> tuple[list[Held], int]:
+    """What bookings of a space hold within `span`, in order, as at `now`, and the position. Raises `Unavailable`."""
+    at = number(now)
+    reach = LONGEST + LONGEST_BUFFER  # what began longer ago is over
+    after = b"(%016x" % _until_latest(span.end + LONGEST_BUFFER)
+    to = b"[%016x\x7f" % _until_latest(span.start - reach)
+    held: list[Held] = []
+    while True:
+        stored, last, position = await views.page(
+            VIEW,
+            _of_space(space_id),
+            of="booking",
+            limit=LIMIT,
+            after=after,
+            to=to,
+            tails=Tails(_TAIL, b"ce"),
+        )
+        for one in stored:
+            _, user_id, end, hold_start, hold_end, json = one.split(b" ", 5)
+            hold = Span(instant(int(hold_start)), instant(int(hold_end)))
+            if hold.overlaps(span):
+                held.append(Held(hold, UUID(user_id.decode()), _as_of(json, int(end) <= at)))
+        if last is None:
+            return sorted(held, key=lambda one: one.span), position
+        after = b"(%b" % last
 
 
 def _beyond(cursor: str) -> bytes:
@@ -115,7 +151,11 @@ def _beyond(cursor: str) -> bytes:
 
 
 def _lists(booking: Booking) -> tuple[str, str]:
-    return _of_user(booking.user_id), f"of-space:{booking.space_id}"
+    return _of_user(booking.user_id), _of_space(booking.space_id)
+
+
+def _of_space(space_id: UUID) -> str:
+    return f"of-space:{space_id}"
 
 
 def _of_user(user_id: UUID) -> str:
@@ -141,12 +181,15 @@ def _as_of(recorded: bytes, is_over: bool) -> bytes:
 
 def _dump(booking: Booking) -> bytes:
     json = orjson.dumps(booking.document(), option=orjson.OPT_UTC_Z)
-    return b"%d %b %d %b" % (booking.revision, str(booking.user_id).encode(), number(booking.slot.end), json)
+    numbers = number(booking.slot.end), number(booking.hold.start), number(booking.hold.end)
+    return b"%d %b %d %d %d %b" % (booking.revision, str(booking.user_id).encode(), *numbers, json)
 
 
 def _load(stored: bytes) -> Booking:
-    revision, _, _, json = stored.split(b" ", 3)
-    return Booking.from_document(orjson.loads(json), int(revision))
+    revision, _, _, start, end, json = stored.split(b" ", 5)
+    booking = Booking.from_document(orjson.loads(json), int(revision))
+    booking.hold = Span(instant(int(start)), instant(int(end)))
+    return booking
 
 
 VIEW = View("bookings", 2, {"booking": Form(_dump, _load)}, touches, project)

@@ -29,12 +29,12 @@ def project(event: Event, one: Named[Space], documents: Documents, to: Lists) ->
     """Fold `event` into the space, and keep the lists."""
     before = documents.of(one)
     if before.revision:
-        to.strike(_ALL, _entry(before))
-        to.strike(_ACTIVE, _entry(before))
+        to.strike(_ALL, by_name(before))
+        to.strike(_ACTIVE, by_name(before))
     space = documents.fold(event, one)
-    to.enter(_ALL, _entry(space))
+    to.enter(_ALL, by_name(space))
     if space.is_active:
-        to.enter(_ACTIVE, _entry(space))
+        to.enter(_ACTIVE, by_name(space))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,8 @@ async def _page(views: Views, name: str, limit: int, cursor: str | None) -> Page
     return Page([_parts(one)[1] for one in stored], cursor_after(last), position)
 
 
-def _entry(space: Space) -> bytes:
+def by_name(space: Space) -> bytes:
+    """A space's entry in a list of spaces."""
     # U+0000 is in no name and before every character of one.
     return f"{space.description.name.casefold()}\0{space.id}".encode()
 

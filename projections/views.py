@@ -12,6 +12,9 @@ A = TypeVar("A", bound=Aggregate)
 PAGE = 50
 """Documents in one answer of a list unless it is asked for another number."""
 
+LIMIT = 200
+"""The most documents in one answer of a list."""
+
 
 @dataclass(frozen=True, slots=True)
 class Form:

@@ -1,6 +1,7 @@
 """Queries about spaces: which there are, one, and whether a slot of it is free."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Annotated
 from uuid import UUID
 
@@ -9,15 +10,22 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from api.answers import listed, stored
-from api.auth import require_roles
+from api.auth import CurrentUser, require_roles
 from api.bodies import Cursor, InstantInQuery, Limit
-from api.documents import AvailabilityDocument, SpaceDocument
+from api.documents import AvailabilityDocument, BusyDocument, SlotDocument, SpaceDocument
 from api.problems import PROBLEMS, described
-from api.rooms import TheRooms
+from api.rooms import TheRooms, rooms_of
 from booking.refusals import NotFound
-from booking.slots import Slot
-from projections import availability, spaces
+from booking.roles import Role
+from booking.slots import EARLIEST, LATEST, BadSlot, Slot, in_utc
+from booking.spaces import Space
+from projections import availability, bookings, finding, spaces
+from projections.finding import Found
 from projections.views import PAGE
+
+Duration = Annotated[
+    int | None, Query(ge=1, le=44_640, description="Minutes; the shortest the space allows, if it is not given.")
+]
 
 router = APIRouter(tags=["queries: spaces"], responses=PROBLEMS)
 
@@ -26,6 +34,32 @@ router = APIRouter(tags=["queries: spaces"], responses=PROBLEMS)
 async def active(rooms: TheRooms, request: Request, limit: Limit = PAGE, cursor: Cursor = None) -> Response:
     """The spaces that take bookings, by name."""
     return listed(await spaces.active(rooms.views, limit=limit, cursor=cursor), request)
+
+
+@router.get("/spaces/search", response_model=list[SpaceDocument])
+async def search(
+    rooms: TheRooms,
+    request: Request,
+    start: Annotated[InstantInQuery, Query()],
+    end: Annotated[InstantInQuery, Query()],
+    capacity: Annotated[int | None, Query(ge=1, description="At least so many people.")] = None,
+    max_price_per_hour: Annotated[Decimal | None, Query(ge=0, le=1_000_000)] = None,
+    timezone: Annotated[str | None, Query(max_length=64)] = None,
+    limit: Limit = PAGE,
+    cursor: Cursor = None,
+) -> Response:
+    """The spaces in which the slot could be booked now, by name. A page may be short with more behind it."""
+
+    def fits(space: Space) -> bool:
+        about = space.description
+        return (
+            (capacity is None or about.capacity >= capacity)
+            and (max_price_per_hour is None or about.price_per_hour <= max_price_per_hour)
+            and (timezone is None or space.timezone == timezone)
+        )
+
+    slot, now = Slot(start, end), datetime.now(UTC)
+    return listed(await finding.spaces(rooms.views, slot, fits=fits, limit=limit, cursor=cursor, now=now), request)
 
 
 @router.get("/spaces/{space_id}", response_model=SpaceDocument)
@@ -55,6 +89,65 @@ async def of_slot(
     return stored(orjson.dumps(document, option=orjson.OPT_UTC_Z), judged.position)
 
 
+@router.get("/spaces/{space_id}/slots", response_model=list[SlotDocument])
+async def slots(
+    space_id: UUID,
+    date: Annotated[date, Query(description="A date on the space's wall clock.")],
+    rooms: TheRooms,
+    duration: Duration = None,
+    step: Annotated[int | None, Query(ge=5, le=1_440, description="Minutes from one start to the next.")] = None,
+) -> Response:
+    """The slots beginning on a local date that would be accepted now, every `step` from each opening."""
+    found = await finding.bookable(
+        rooms.views,
+        space_id,
+        _within_reach(date),
+        duration=_minutes(duration),
+        step=_minutes(step),
+        now=datetime.now(UTC),
+    )
+    return _slots(found)
+
+
+@router.get("/spaces/{space_id}/next-available", response_model=list[SlotDocument])
+async def next_available(
+    space_id: UUID,
+    rooms: TheRooms,
+    duration: Duration = None,
+    after: Annotated[InstantInQuery | None, Query(description="Not before then; now, if it is not given.")] = None,
+) -> Response:
+    """The first slot that would be accepted now, in a list; an empty one when there is none within the horizon."""
+    now = datetime.now(UTC)
+    beginning = now if after is None else max(EARLIEST, min(in_utc(after), LATEST))
+    wanted = _minutes(duration)
+    return _slots(await finding.next_available(rooms.views, space_id, duration=wanted, after=beginning, now=now))
+
+
+@router.get("/spaces/{space_id}/calendar", response_model=list[BusyDocument])
+async def calendar(
+    space_id: UUID,
+    user: CurrentUser,
+    request: Request,
+    start: Annotated[InstantInQuery, Query(alias="from")],
+    end: Annotated[InstantInQuery, Query(alias="to")],
+) -> Response:
+    """What is held of a space, buffers included, in at most 31 days; one's own bookings in full, for staff all."""
+    views, span, now = rooms_of(request).views, Slot(start, end), datetime.now(UTC)
+    if await spaces.one(views, space_id) is None:
+        raise NotFound("space", space_id)
+    held, position = await bookings.of_space(views, space_id, span, now=now)
+    sees_all = user.is_any(Role.STAFF, Role.ADMIN)
+    items = [
+        {
+            "start": one.span.start,
+            "end": one.span.end,
+            "booking": orjson.Fragment(one.json) if sees_all or one.user_id == user.id else None,
+        }
+        for one in held
+    ]
+    return stored(orjson.dumps(items, option=orjson.OPT_UTC_Z), position)
+
+
 @router.get(
     "/admin/spaces",
     response_model=list[SpaceDocument],
@@ -63,3 +156,19 @@ async def of_slot(
 async def every(rooms: TheRooms, request: Request, limit: Limit = PAGE, cursor: Cursor = None) -> Response:
     """Every space, by name."""
     return listed(await spaces.all(rooms.views, limit=limit, cursor=cursor), request)
+
+
+def _slots(found: Found) -> Response:
+    document = [{"start": slot.start, "end": slot.end} for slot in found.slots]
+    return stored(orjson.dumps(document, option=orjson.OPT_UTC_Z), found.position)
+
+
+def _minutes(count: int | None) -> timedelta | None:
+    return None if count is None else timedelta(minutes=count)
+
+
+def _within_reach(day: date) -> date:
+    """`day`, unless it is too near the ends of the calendar to be reckoned with. Raises `BadSlot`."""
+    if not EARLIEST.date() < day < LATEST.date():
+        raise BadSlot(f"outside the years {EARLIEST.year} to {LATEST.year - 1}")
+    return day
