@@ -14,6 +14,8 @@ HERE := $(VENV)/here-$(call sum,/dev/null)
 RUN := $(VENV)/run-$(call sum,pyproject.toml requirements.lock)
 DEV := $(VENV)/dev-$(call sum,pyproject.toml requirements-dev.lock)
 
+unexport PYTHONDONTWRITEBYTECODE
+
 help:
 	@echo "make run        start everything; the address, the docs and a demo sign-in are printed"
 	@echo "make test       every test, against stores of its own"
@@ -52,7 +54,7 @@ clean:
 	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find $(wildcard $(PACKAGES) tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +
 
-# Bytecode is written when a module is first imported: compiling what is never imported takes longer than the rest.
+# Bytecode is kept of what is imported, when it is first imported: compiling all the rest would double the installation.
 $(RUN): $(HERE)
 	@echo "installing from requirements.lock …"
 	@$(PIP) --no-compile --require-hashes -r requirements.lock

@@ -1,5 +1,6 @@
 """The `daybook` command: everything on one machine (`up`), and each role of its own."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,14 +11,13 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
 from rich.console import Console
 
-from daybook import embedded, settings, wiring
+from daybook import embedded, settings
 from daybook.migrations import run
 from daybook.settings import Settings
 from daybook.supervisor import CannotRun
 from daybook.up import up as bring_up
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-lines = Console(highlight=False, markup=False, soft_wrap=True)
 complaints = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
 
 
@@ -28,24 +28,21 @@ def up() -> None:
         bring_up(
             settings.read(),
             migrate=_migrate,
-            commands={"api": _ourselves("api"), "follow": _ourselves("follow")},
-            say=lines.print,
-            relay=typer.echo,
+            commands={"api": _role("api"), "follow": _role("follow")},
+            say=typer.echo,
         )
 
 
 @app.command()
 def api() -> None:
     """Answer HTTP."""
-    with _complaining():
-        wiring.serve_api(_with_stores())
+    _become("api")
 
 
 @app.command()
 def follow() -> None:
     """Post what the journal records to the views."""
-    with _complaining():
-        wiring.follow(_with_stores())
+    _become("follow")
 
 
 @app.command()
@@ -60,9 +57,15 @@ def _migrate(told: Settings) -> None:
     run.migrate(told.database_owner_url.get_secret_value(), told.daybook_schema, role=str(role))
 
 
-def _ourselves(command: str) -> list[str]:
-    """This command by way of this interpreter, whatever lies in the directory we are called from."""
-    return [sys.executable, "-P", "-m", "daybook", command]
+def _role(name: str) -> list[str]:
+    """The role by way of this interpreter, whatever lies in the directory we are called from."""
+    return [sys.executable, "-P", "-m", "daybook.roles", name]
+
+
+def _become(name: str) -> None:
+    """Be the role from here on, as this very process."""
+    with _complaining():
+        os.execve(sys.executable, _role(name), _with_stores().as_environment())
 
 
 def _with_stores(*, views: bool = True) -> Settings:

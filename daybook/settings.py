@@ -82,6 +82,17 @@ class Settings(BaseSettings):
             ours |= {"redis_url": SecretStr(redis_url)}
         return self.model_copy(update=ours)
 
+    def as_environment(self, *, terminal: bool = False) -> dict[str, str]:
+        """The caller's environment, for a process that is to read these settings; a pipe to a `terminal` is one."""
+        people = {"LOG_FORMAT": "people"} if terminal and self.log_format == "auto" else {}
+        return {
+            **os.environ,
+            "DATABASE_URL": self.database_url.get_secret_value(),
+            "DATABASE_OWNER_URL": self.database_owner_url.get_secret_value(),
+            "REDIS_URL": self.redis_url.get_secret_value(),
+            **people,
+        }
+
     @property
     def access_token_life(self) -> timedelta:
         return timedelta(minutes=self.access_token_minutes)

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import os
 import signal
 import socket
 import sys
@@ -26,11 +25,8 @@ def up(
     migrate: Callable[[Settings], None],
     commands: Mapping[str, Sequence[str]],
     say: Say,
-    relay: Say,
 ) -> None:
-    """Run the stores `settings` do not name, migrate once, then run `commands` side by side.
-
-    `say` is told our own lines, `relay` those of the commands, each under its command's name.
+    """Run the stores `settings` do not name, migrate once, then run `commands` side by side under their names.
 
     Returns after Ctrl-C, SIGTERM or SIGHUP, with nothing left running. Raises `CannotRun`, with nothing left either.
     """
@@ -48,8 +44,8 @@ def up(
             redis_url=stores.redis_url,
         )
         migrate(settings)
-        environment = _environment(settings)
-        programs = [Program(name, command, environment, relay) for name, command in commands.items()]
+        environment = settings.as_environment(terminal=sys.stdout.isatty())
+        programs = [Program(name, command, environment, say) for name, command in commands.items()]
         for program in programs:
             running.callback(program.stop)
             program.spawn()
@@ -104,19 +100,6 @@ def _refuse_a_taken_port(settings: Settings) -> None:
             probe.listen()
     except OSError as error:
         raise CannotRun(f"port {port} of {host} cannot be used ({error.strerror}): set PORT to another one") from error
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    """What our processes are told: the caller's environment and where the stores are."""
-    people = settings.log_format == "people" or (settings.log_format == "auto" and sys.stdout.isatty())
-    return {
-        **os.environ,
-        "DATABASE_URL": settings.database_url.get_secret_value(),
-        "DATABASE_OWNER_URL": settings.database_owner_url.get_secret_value(),
-        "REDIS_URL": settings.redis_url.get_secret_value(),
-        "LOG_FORMAT": "people" if people else "json",
-        "PYTHONUNBUFFERED": "1",
-    }
 
 
 def _greet(settings: Settings, say: Say) -> None:

@@ -73,19 +73,26 @@ class Line:
     ) -> list[TupleRow]:
         """The rows of one statement. Raises `Unavailable`, or the `psycopg.Error` that PostgreSQL answered.
 
-        A caller that is cancelled leaves the statement to end by itself: the connection is others' as well.
+        `within` counts from now, waiting for others included. A caller that is cancelled leaves a statement that was
+        sent to end by itself: the connection is others' as well.
         """
-        running = asyncio.create_task(self._execute(statement, parameters, within))
+        until = asyncio.get_running_loop().time() + within
+        try:
+            async with asyncio.timeout_at(until):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise Unavailable("PostgreSQL does not answer those who asked before") from None
+        running = asyncio.create_task(self._execute(statement, parameters, until))
         running.add_done_callback(_noticed)
         return await asyncio.shield(running)
 
     async def _execute(
-        self, statement: str, parameters: Sequence[Any] | Mapping[str, Any], within: float
+        self, statement: str, parameters: Sequence[Any] | Mapping[str, Any], until: float
     ) -> list[TupleRow]:
-        async with self._turn:
-            connection = await self._connected()
+        try:
+            connection = await self._connected(until)
             # A hung server answers no cancel request either: hanging up is the only bound that always holds.
-            timer = asyncio.get_running_loop().call_later(within, _hang_up, connection)
+            timer = asyncio.get_running_loop().call_at(until, _hang_up, connection)
             try:
                 cursor = await connection.execute(statement, parameters, prepare=True, binary=True)
                 return await cursor.fetchall() if cursor.description else []
@@ -96,11 +103,13 @@ class Line:
                 raise Unavailable(f"PostgreSQL did not carry it out: {_line(error)}") from error
             finally:
                 timer.cancel()
+        finally:
+            self._turn.release()
 
-    async def _connected(self) -> psycopg.AsyncConnection[TupleRow]:
+    async def _connected(self, until: float) -> psycopg.AsyncConnection[TupleRow]:
         if self._connection is None or self._connection.closed:
             try:
-                async with asyncio.timeout(CONNECT_WITHIN):
+                async with asyncio.timeout_at(min(until, asyncio.get_running_loop().time() + CONNECT_WITHIN)):
                     connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
                     cursor = await connection.execute("show search_path")
                     (path,) = await cursor.fetchone() or (None,)

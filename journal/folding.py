@@ -68,10 +68,11 @@ def admins() -> Named[Admins]:
 
 @dataclass(slots=True)
 class Kept:
-    """An aggregate and the position up to which it has every fact of its tag."""
+    """An aggregate and the position up to which it has every fact of its tag, as the `past` it was read from has it."""
 
     aggregate: Any
     position: int = 0
+    past: tuple[UUID, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,7 @@ class Aggregates:
         """The aggregate as far as it was folded here; `freshen` brings it, in place, up to date."""
         kept = self._kept.get(one.tag)
         if kept is None:
-            kept = Kept(one.unfolded())
+            kept = Kept(one.unfolded(), past=self._past)
             self._kept.put(one.tag, kept)
         return kept
 
@@ -110,13 +111,12 @@ class Aggregates:
         and `Forgotten`.
         """
         while True:
-            past = self._past
             reading = await self._journal.read({tag: kept.position for tag, kept in wanted.items()}, command_ids)
-            now_of = reading.journal_id, self._journal.sessions
-            if self._past != now_of:
+            past = reading.journal_id, self._journal.sessions
+            if past != self._past:
                 self._kept.clear()
-                self._past = now_of
-            if past != now_of:
+                self._past = past
+            if any(kept.past is not self._past for kept in wanted.values()):
                 raise Forgotten
             more = False
             for tag, kept in wanted.items():

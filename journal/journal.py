@@ -15,7 +15,7 @@ import psycopg.sql
 from booking.events import Event, UserEvent
 from journal import codec, tags
 from journal.chain import COLUMNS, Row
-from journal.connection import CONNECT_WITHIN, Line, Unavailable, conninfo
+from journal.connection import ANSWER_WITHIN, CONNECT_WITHIN, Line, Unavailable, conninfo
 from journal.sealing import Keys
 from journal.writer import Asked, Grouping
 
@@ -232,22 +232,21 @@ class Journal:
         # A statement with a plain table of its own cannot share a call.
         alone = [asked for asked in group if asked.question.along]
         together = [asked for asked in group if not asked.question.along]
+        give_up = asyncio.get_running_loop().time() + SETTLE_WITHIN
         for batch in ([together] if together else []) + [[asked] for asked in alone]:
-            await self._settle(batch)
+            await self._settle(batch, give_up)
 
-    async def _settle(self, batch: list["Asked[_Prepared, int]"]) -> None:
+    async def _settle(self, batch: list["Asked[_Prepared, int]"], give_up: float) -> None:
         """Send a batch until its outcome is known: a command that did get in is known by its id the second time."""
         clock = asyncio.get_running_loop().time
-        give_up, unknown, pause = clock() + SETTLE_WITHIN, False, 0.02
+        unknown, pause = False, 0.02
         while batch := [asked for asked in batch if not asked.abandoned]:
             try:
-                outcomes = await self._send([asked.question for asked in batch])
+                outcomes = await self._send([asked.question for asked in batch], give_up - clock())
             except Unavailable as error:
                 unknown = unknown or error.unknown
-                if clock() >= give_up:
-                    for asked in batch:
-                        asked.fail(Unavailable(str(error), unknown=unknown))
-                    return
+                if clock() + pause >= give_up:
+                    raise Unavailable(str(error), unknown=unknown) from error
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 0.25)
             except (psycopg.Error, orjson.JSONEncodeError) as error:
@@ -255,20 +254,21 @@ class Journal:
                     batch[0].fail(error)
                     return
                 for asked in batch:  # so that only the bad one fails
-                    await self._settle([asked])
+                    await self._settle([asked], give_up)
                 return
             else:
                 for asked, outcome in zip(batch, outcomes, strict=True):
                     asked.succeed(outcome)
                 return
 
-    async def _send(self, batch: Sequence["_Prepared"]) -> list[int]:
+    async def _send(self, batch: Sequence["_Prepared"], within: float) -> list[int]:
         commands = orjson.dumps([prepared.command for prepared in batch]).decode()
         along = batch[0].along
         if along is None:
-            rows = await self._writing.execute(_APPEND, (commands,))
+            rows = await self._writing.execute(_APPEND, (commands,), within=within)
         else:
-            rows = await self._writing.execute(along.statement, {**along.parameters, "batch": commands})
+            parameters = {**along.parameters, "batch": commands}
+            rows = await self._writing.execute(along.statement, parameters, within=within)
         outcomes: list[int] = rows[0][0]
         return outcomes
 
@@ -281,12 +281,15 @@ class Journal:
             for tag, after in tags_after.items():
                 wanted[tag] = min(after, wanted.get(tag, after))
         parameters = orjson.dumps(wanted).decode(), list(command_ids)
+        clock = asyncio.get_running_loop().time
+        give_up = clock() + ANSWER_WITHIN
         try:
             rows = await self._reading.execute(_READ, parameters)
         except Unavailable as error:
             if not error.unknown:
                 raise
-            rows = await self._reading.execute(_READ, parameters)  # the connection was stale: reading twice is harmless
+            # The connection was stale: reading twice is harmless.
+            rows = await self._reading.execute(_READ, parameters, within=give_up - clock())
         reading = await self._snapshot(rows)
         for asked in group:
             asked.succeed(reading)

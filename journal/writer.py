@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from journal.connection import Unavailable
+
 Q = TypeVar("Q")
 A = TypeVar("A")
 
@@ -61,6 +63,9 @@ class Grouping(Generic[Q, A]):
                         group.append(asked)
                 try:
                     await self._carry_out(group)
+                except Unavailable as error:  # whoever asked meanwhile has waited as long as anybody should
+                    for asked in (*group, *self._waiting):
+                        asked.fail(error)
                 except Exception as error:  # whatever went wrong, nobody may wait for ever
                     for asked in group:
                         asked.fail(error)

@@ -22,25 +22,35 @@ def client(redis_url: str, *, within: float | None) -> Redis:
 
 
 class Asking:
-    """Commands to one Redis. Raises `RedisError` and `OSError` as redis-py does, within so many seconds."""
+    """Commands to one Redis. Raises `RedisError` and `OSError` as redis-py does, within so many seconds.
 
-    def __init__(self, redis_url: str, *, within: float) -> None:
+    A lone command is sent at once, unless `gather` says that others are about to be asked too: a round trip more costs
+    more than the wait for them.
+    """
+
+    def __init__(self, redis_url: str, *, within: float, gather: bool = False) -> None:
         self._redis = client(redis_url, within=within)
         self._together: Grouping[tuple[Any, ...], Any] = Grouping(self._pipeline, at_most=100)
+        self._gather = gather
         self._asking = 0
 
     async def ask(self, *command: Any) -> Any:
         """The answer to one command."""
         self._asking += 1
         try:
-            if self._asking > 1:
+            if self._gather or self._asking > 1:
                 return await self._together.ask(command)
-            # With nobody to share with, a pipeline would only cost more.
-            return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+            return await self._alone(command)
         finally:
             self._asking -= 1
 
+    async def _alone(self, command: tuple[Any, ...]) -> Any:
+        return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
+
     async def _pipeline(self, group: list[Asked[tuple[Any, ...], Any]]) -> None:
+        if len(group) == 1:  # a pipeline would only cost more
+            group[0].succeed(await self._alone(group[0].question))
+            return
         pipeline = self._redis.pipeline(transaction=False)
         for asked in group:
             pipeline.execute_command(*asked.question)

@@ -45,6 +45,7 @@ class Followed:
     building: Generation | None = None
     resting_until: float = 0.0  # on the loop's clock
     rest: float = POLL  # seconds
+    is_cut_off: bool = False
     sweeping: asyncio.Task[None] | None = None
 
     def forget(self) -> None:
@@ -68,7 +69,7 @@ class Follower:
         self._page = page
         self._journal = journal
         self._bell = journal.bell()
-        self._asking = Asking(redis_url, within=ANSWER_WITHIN)
+        self._asking = Asking(redis_url, within=ANSWER_WITHIN, gather=True)
         self._followed = [
             Followed(view, Lease(self._asking, Keys.of(view.name, schema), lasts=lease)) for view in views
         ]
@@ -76,17 +77,21 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until cancelled, then leave the leases to others."""
+        is_cut_off = False
         try:
             while True:
                 try:
                     more = await self._round()
                 except Unavailable as error:
-                    log.warning("the journal cannot be followed: %s", error)
+                    if not is_cut_off:
+                        log.warning("the journal cannot be followed for now: %s", error)
+                    is_cut_off = True
                     await asyncio.sleep(POLL)
                 except Exception as error:  # whatever it is, somebody has to follow once it is over
                     log.error("the journal cannot be followed: %s", _told(error))
                     await asyncio.sleep(POLL)
                 else:
+                    is_cut_off = False
                     if not more:
                         await self._bell.wait(POLL)
         finally:
@@ -153,7 +158,7 @@ class Follower:
     async def _post(self, followed: Followed, generation: Generation, facts: Sequence[Recorded]) -> None:
         """Fold a page into a generation; one that is being built takes over once there is no more."""
         reached = await post(facts, followed.view, followed.lease, generation) if facts else generation
-        followed.rest = POLL
+        followed.rest, followed.is_cut_off = POLL, False
         if followed.active is generation:
             followed.active = reached
         elif followed.building is generation:
@@ -179,11 +184,12 @@ class Follower:
             followed.forget()
             followed.resting_until = asyncio.get_running_loop().time() + followed.rest
             self._look_at = 0.0
-            if isinstance(error, Disconnected | NoAnswer | OSError | Unavailable):
-                log.warning("the view %s cannot be fed: %s", followed.view.name, type(error).__name__)
-            else:
+            if not isinstance(error, Disconnected | NoAnswer | OSError | Unavailable):
                 log.error("the view %s cannot be fed: %s", followed.view.name, _told(error))
                 followed.rest = min(2 * followed.rest, LONGEST_REST)
+            elif not followed.is_cut_off:
+                log.warning("the view %s cannot be fed for now: %s", followed.view.name, type(error).__name__)
+                followed.is_cut_off = True
 
     async def _leave(self) -> None:
         for followed in self._followed:

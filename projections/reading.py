@@ -205,7 +205,9 @@ class Views:
             raise Unavailable("Redis is away") from error
 
 
-def _position(view: View, mark: bytes) -> int:
+def _position(view: View, mark: bytes | None) -> int:
+    if mark is None:
+        raise NotAnswering(f"the view {view.name} is not there")
     position, version, _ = mark.split(b" ", 2)
     if int(version) != view.version:
         raise NotAnswering(f"the view {view.name} is of version {int(version)}, not {view.version}")

@@ -30,7 +30,6 @@ def with_stand_ins() -> None:
                 "follow": [sys.executable, stand_ins.__file__, os.environ.get("FOLLOWER", "follow")],
             },
             say=print,
-            relay=print,
         )
     except CannotRun as error:
         sys.exit(str(error))

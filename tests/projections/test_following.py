@@ -16,12 +16,13 @@ from redis.asyncio import Redis
 
 from booking.events import Event, SpaceDescribed
 from daybook.embedded import Stores
+from journal import chain
 from journal.folding import Named
 from journal.journal import Journal
 from projections import bookings, spaces
-from projections.asking import client
-from projections.following import VIEWS, Follower
-from projections.generations import Keys
+from projections.asking import Asking, client
+from projections.following import VIEWS, Follower, post
+from projections.generations import Keys, Lease, Mark
 from projections.views import Documents, Lists
 from tests.examples import ANA, BEN, DESK, MEETING_ROOM, MONDAY_8AM, ROOM, cancelled, created, hours, space_created
 from tests.journals import Place, a_journal, a_place
@@ -86,6 +87,38 @@ async def test_a_follower_goes_on_where_the_last_one_stopped(
 
     after = [await answering(redis, place.schema, view) for view in VIEWS]
     assert [one and one.number for one in after] == [one and one.number for one in before]
+
+
+async def test_a_build_that_was_broken_off_is_resumed(
+    stores: Stores, place: Place, journal: Journal, redis: Redis, asking: Asking
+) -> None:
+    await enter(journal, *HISTORY)
+    journal_id, _, _ = await journal.head()
+    lease = Lease(asking, Keys.of("bookings", place.schema), lasts=timedelta(minutes=1))
+    await lease.take()
+    broken_off = await lease.begin(Mark(0, bookings.VIEW.version, journal_id, chain.origin(journal_id)))
+    await post(await journal.page(0, 3), bookings.VIEW, lease, broken_off)
+    await lease.release()
+
+    async with followed(place, stores.redis_url):
+        await assert_all_is_posted(redis, journal)
+
+    resumed = await answering(redis, place.schema, bookings.VIEW)
+    assert resumed
+    assert resumed.number == broken_off.number
+
+
+async def test_two_journals_share_one_redis(
+    stores: Stores, place: Place, journal: Journal, redis: Redis, follower: asyncio.Task[None]
+) -> None:
+    with a_place(stores) as another_place:
+        keys_made(another_place)
+        async with a_journal(another_place) as another_journal, followed(another_place, stores.redis_url):
+            await enter(journal, *HISTORY)
+            await enter(another_journal, *LATER)
+
+            await assert_all_is_posted(redis, journal)
+            await assert_all_is_posted(redis, another_journal)
 
 
 async def test_a_follower_that_is_told_to_stop_leaves_its_leases(
