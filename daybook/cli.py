@@ -23,12 +23,12 @@ complaints = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
 
 @app.command()
 def up() -> None:
-    """Start everything on this machine: the stores that are not named, the migrations, the API and the follower."""
+    """Start everything on this machine: the stores that are not named, the migrations, the API, the follower and the worker."""
     with _complaining():
         bring_up(
             settings.read(),
             migrate=_migrate,
-            commands={"api": _role("api"), "follow": _role("follow")},
+            commands={name: _role(name) for name in ("api", "follow", "work")},
             say=typer.echo,
         )
 
@@ -43,6 +43,12 @@ def api() -> None:
 def follow() -> None:
     """Post what the journal records to the views."""
     _become("follow")
+
+
+@app.command()
+def work() -> None:
+    """Do what is due: record the bookings whose time is over."""
+    _become("work")
 
 
 @app.command()

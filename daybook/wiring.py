@@ -21,7 +21,7 @@ from api.rooms import Rooms
 from api.tokens import Tokens
 from commands.accounts import Passwords
 from commands.deciding import Deciding
-from daybook import logs
+from daybook import logs, working
 from daybook.settings import Settings
 from journal.connection import conninfo
 from journal.folding import Aggregates
@@ -41,6 +41,11 @@ def serve_api(settings: Settings) -> None:
 def follow(settings: Settings) -> None:
     """Post the journal to the views until SIGTERM or SIGINT."""
     _run(settings, _follow(settings))
+
+
+def work(settings: Settings) -> None:
+    """Do what is due until SIGTERM or SIGINT."""
+    _run(settings, working.work(settings))
 
 
 @asynccontextmanager
