@@ -23,7 +23,8 @@ create table events (
 );
 create unique index events_of_command on events (command_id, command_seq);
 
-create table event_tags (tag text, position bigint, primary key (tag, position));
+-- By code point: ranges of tags are read in that order, whatever the language of the database.
+create table event_tags (tag text collate "C", position bigint, primary key (tag, position));
 
 create table sealing_keys (user_id uuid primary key, key bytea not null);
 
