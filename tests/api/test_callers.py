@@ -19,6 +19,7 @@ from journal.connection import Unavailable
 from journal.folding import Aggregates
 from journal.journal import Journal, Reading
 from tests.journals import Place, a_journal, a_place
+from tests.processes import eventually
 
 AUTHOR = Author.system("test")
 
@@ -70,12 +71,13 @@ async def following(callers: Callers) -> AsyncIterator[None]:
 
 async def heard(callers: Callers, user_id: UUID, **expected: object) -> User:
     """The user once the process has heard of the change; within a second."""
-    async with asyncio.timeout(1):
-        while True:
-            user = await callers.of(user_id)
-            if all(getattr(user, name) == value for name, value in expected.items()):
-                return user
-            await asyncio.sleep(0.01)
+
+    async def as_expected() -> User | None:
+        user = await callers.of(user_id)
+        return user if all(getattr(user, name) == value for name, value in expected.items()) else None
+
+    user: User = await eventually(as_expected, within=1)
+    return user
 
 
 async def test_a_user_is_read_once_and_then_followed(place: Place, journal: Journal, do: Doing) -> None:
@@ -196,10 +198,7 @@ async def test_without_postgresql_what_was_heard_last_holds_for_a_while(own_stor
                 await kept(doubting, user_id)
                 own_stores.postgres.stop()
                 try:
-                    with pytest.raises(Unavailable):
-                        async with asyncio.timeout(10):
-                            while (await doubting.of(user_id)).exists:
-                                await asyncio.sleep(0.01)
+                    await eventually(lambda: is_unavailable(doubting, user_id))
                     assert (await trusting.of(user_id)).exists
                 finally:
                     own_stores.postgres.start()
@@ -208,6 +207,16 @@ async def test_without_postgresql_what_was_heard_last_holds_for_a_while(own_stor
 
 async def kept(callers: Callers, user_id: UUID) -> None:
     """Return once the user is kept and followed: two answers are then the same object."""
-    async with asyncio.timeout(5):
-        while await callers.of(user_id) is not await callers.of(user_id):
-            await asyncio.sleep(0.01)
+
+    async def the_same() -> bool:
+        return await callers.of(user_id) is await callers.of(user_id)
+
+    await eventually(the_same)
+
+
+async def is_unavailable(callers: Callers, user_id: UUID) -> bool:
+    try:
+        await callers.of(user_id)
+    except Unavailable:
+        return True
+    return False

@@ -34,7 +34,7 @@ async def test_a_space_is_offered_with_every_rule_at_its_default(house: House) -
         "min_advance_minutes": 60,
         "max_advance_days": 365,
         "cancellation_deadline_hours": 24,
-        "opening_hours": dict.fromkeys(WEEKDAYS, daily),
+        "opening_hours": every_day(daily),
         "created_at": space["created_at"],
     }
     assert made.headers["Location"] == f"/spaces/{space['id']}"
@@ -49,7 +49,7 @@ async def test_a_space_is_offered_with_hours_of_each_weekday(house: House) -> No
     made = await staff.post("/admin/spaces", json=a_space(opening_hours=hours, timezone="Europe/Berlin"))
 
     assert made.status_code == 201, made.text
-    assert made.json()["opening_hours"] == dict.fromkeys(WEEKDAYS, []) | hours
+    assert made.json()["opening_hours"] == every_day([]) | hours
     assert made.json()["timezone"] == "Europe/Berlin"
 
 
@@ -59,8 +59,8 @@ async def test_opening_and_closing_time_are_those_of_every_day(house: House) -> 
     made = await staff.post("/admin/spaces", json=a_space(opening_time="07:30", closing_time="24:00"))
     half = await staff.post("/admin/spaces", json=a_space(closing_time="18:00"))
 
-    assert made.json()["opening_hours"] == dict.fromkeys(WEEKDAYS, [{"opens": "07:30", "closes": "24:00"}])
-    assert half.json()["opening_hours"] == dict.fromkeys(WEEKDAYS, [{"opens": "08:00", "closes": "18:00"}])
+    assert made.json()["opening_hours"] == every_day([{"opens": "07:30", "closes": "24:00"}])
+    assert half.json()["opening_hours"] == every_day([{"opens": "08:00", "closes": "18:00"}])
 
 
 async def test_what_is_given_of_a_space_changes_and_the_rest_stays(house: House) -> None:
@@ -71,7 +71,7 @@ async def test_what_is_given_of_a_space_changes_and_the_rest_stays(house: House)
     changed = await staff.patch(f"/admin/spaces/{space_id}", json=change | {"closing_time": "11:00"})
 
     assert changed.status_code == 200, changed.text
-    hours = {"opening_hours": dict.fromkeys(WEEKDAYS, [{"opens": "10:00", "closes": "11:00"}])}
+    hours = {"opening_hours": every_day([{"opens": "10:00", "closes": "11:00"}])}
     del change["opening_time"]
     assert changed.json() == before | change | hours
     assert changed.headers["ETag"] == '"4"'
@@ -219,6 +219,10 @@ async def test_an_offer_under_a_key_is_one_space(house: House) -> None:
     first, second = [await staff.post("/admin/spaces", json=a_space(), headers=key) for _ in range(2)]
 
     assert (first.status_code, first.content) == (second.status_code, second.content) == (201, first.content)
+
+
+def every_day(windows: list[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
+    return dict.fromkeys(WEEKDAYS, windows)
 
 
 async def ids(client: AsyncClient, path: str) -> list[str]:

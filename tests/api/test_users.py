@@ -5,11 +5,13 @@ import time
 from uuid import UUID, uuid4
 
 import pytest
+from httpx import AsyncClient
 
 from booking.roles import Role
 from daybook.embedded import Stores
 from tests.api.houses import LIFE, House, a_house, a_slot
 from tests.journals import Place
+from tests.processes import eventually
 
 PASSWORD = "päss wörd with spaces 🙂"
 
@@ -161,9 +163,7 @@ async def test_who_was_deactivated_can_neither_sign_in_nor_go_on(house: House) -
 
     credentials = {"email": asked["email"], "password": PASSWORD}
     assert (await house.client().post("/auth/login", json=credentials)).status_code == 401
-    async with asyncio.timeout(1):
-        while (await own.get("/auth/me")).status_code != 401:
-            await asyncio.sleep(0.01)
+    await answered(own, "/auth/me", 401)
 
 
 async def test_an_administrator_changes_role_limit_and_state(house: House) -> None:
@@ -236,6 +236,13 @@ async def test_a_promotion_acts_at_once_and_a_demotion_within_a_second(house: Ho
 
     await admin.patch(f"/admin/users/{user_id}", json={"role": "STUDENT"})
     assert (await user.post("/admin/spaces", json={})).status_code in (403, 422)
-    async with asyncio.timeout(1):
-        while (await user.get("/admin/spaces")).status_code != 403:
-            await asyncio.sleep(0.01)
+    await answered(user, "/admin/spaces", 403)
+
+
+async def answered(client: AsyncClient, path: str, status: int) -> None:
+    """Return once the path is answered so; within a second."""
+
+    async def so() -> bool:
+        return (await client.get(path)).status_code == status
+
+    await eventually(so, within=1)
