@@ -9,7 +9,7 @@ from http import HTTPStatus
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import correlation
-from api.problems import Problem, problem_of
+from api.problems import RETRY_AFTER, Problem, problem_of
 
 BODY_LIMIT = 1 << 20  # bytes
 WITHIN = 5.0  # seconds
@@ -69,18 +69,11 @@ class Door:
                 if has_nul:
                     raise _bad("nul-character", "U+0000 is in no text that is kept here.")
                 await self._app(scope, self._limited(length, receive), answer)
-        except Exception:  # what nobody else answered for
+        except Exception as error:  # what nobody else answered for
             if started:
                 raise  # half an answer is out: the server can only hang up
-            if timer.expired():
-                error = Problem(
-                    503,
-                    "too-slow",
-                    "Not done in time",
-                    f"This took longer than {self._within:g} seconds; it may or may not have taken effect.",
-                    headers={"Retry-After": "1"},
-                )
-            await problem_of(error).response()(scope, receive, answer)
+            problem = self._too_slow() if timer.expired() else problem_of(error)
+            await problem.response()(scope, receive, answer)
 
     def _limited(self, length: bytes | None, receive: Receive) -> Receive:
         """`receive` for a body of at most the limit; one whose length is told is not counted again."""
@@ -101,6 +94,15 @@ class Door:
             return message
 
         return counted
+
+    def _too_slow(self) -> Problem:
+        return Problem(
+            503,
+            "too-slow",
+            "Not done in time",
+            f"This took longer than {self._within:g} seconds; it may or may not have taken effect.",
+            headers={"Retry-After": RETRY_AFTER},
+        )
 
     def _too_large(self) -> Problem:
         return Problem(

@@ -5,6 +5,8 @@
 
 import argparse
 import os
+import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 
@@ -36,6 +38,7 @@ def main() -> int:
     arguments = parser.parse_args()
     if unknown := set(arguments.sections) - set(SECTIONS):
         parser.error(f"no section {', '.join(sorted(unknown))}: there are {', '.join(SECTIONS)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the stores are stopped and their data removed
     began, missed = time.perf_counter(), 0
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; CPU is that of the application + the database\n")
     for name in arguments.sections or SECTIONS:

@@ -3,16 +3,17 @@
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
+from itertools import islice
 from urllib.parse import urlencode
 
 from benchmarks import load
 from benchmarks.apart import Apart, at_once
 from benchmarks.measuring import Bench, Figure, Work, cpu, take_turns
-from benchmarks.places import Place, history, new_place, nth_slot
+from benchmarks.places import Place, new_place, nth_slot, stored, wishes
 from benchmarks.posting import accepted
 from benchmarks.serving import TOKENS, api, follower
 from benchmarks.visible import all_seen
-from booking.events import BookingCreated
 from projections.reading import Views
 
 CONNECTIONS = 8
@@ -23,18 +24,18 @@ EACH = 400  # bookings of a user
 async def read(bench: Bench) -> AsyncIterator[Figure]:
     """Availability of a slot, one booking, a page of 20 of a user with 400."""
     place = new_place(bench.stores)
-    stored = bench.many(STORED)
-    place.furnish(spaces=200, users=stored // EACH or 1)
-    bookings = [event for event in history(place, stored) if isinstance(event, BookingCreated)]
-    place.enter(bookings)
+    number, now = bench.many(STORED), datetime.now(UTC)
+    place.furnish(spaces=200, users=number // EACH or 1)
+    bookings = [wish.created(now) for wish in islice(wishes(place.spaces, place.users), number)]
+    place.enter(map(stored, bookings))
     with ExitStack() as running:
         running.enter_context(follower(bench.stores, place.schema))
         served = running.enter_context(api(bench.stores, place.schema))
         client = running.enter_context(Apart(at_once))
         built = await _built(bench, place)
         tokens = {user: TOKENS.issued_to(user) for user in place.users}
-        some = bookings[:: max(1, stored // 1_000)]
-        slots = [(event.space_id, nth_slot(number)) for number, event in enumerate(some)]
+        some = bookings[:: max(1, number // 1_000)]
+        slots = [(event.space_id, nth_slot(nth)) for nth, event in enumerate(some)]
         asked = {
             "health": [load.request("GET", "/health")],
             "availability": [
@@ -69,7 +70,7 @@ async def read(bench: Bench) -> AsyncIterator[Figure]:
         app, redis = compared.cost(name, lambda spell: spell.app), compared.cost(name, lambda spell: spell.redis)
         note = f"{compared.rate(name):,.0f}/s ({app:.3f} ms CPU, Redis {redis:.3f})"
         if name == "availability":
-            note += f"; /health {compared.told('health')}; views of {stored:,} bookings built in {built:.0f} s"
+            note += f"; /health {compared.told('health')}; views of {number:,} bookings built in {built:.0f} s"
         yield Figure(title, compared.ratio(name, "health"), at_least=least, note=note)
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
 from benchmarks.measuring import Bench, Figure, take_turns
-from benchmarks.places import DAYS, Booker, Place, Wish, history, new_place, nth_slot, wishes
+from benchmarks.places import DAYS, Booker, Place, Wish, history, new_place, nth_slot, stored, wishes
 from booking.events import Event
 
 SPACES, USERS = 200, 1_000
@@ -29,7 +29,7 @@ async def million(bench: Bench) -> AsyncIterator[Figure]:
     }
     warm = [bookers["empty"], bookers["full"]]
     for booker in warm:
-        await asyncio.gather(*(booker.book() for _ in range(USERS)))  # each user once: what comes next finds them kept
+        await booker.book_many(USERS)  # each user once: what comes next finds them kept
     compared = await take_turns(bench, {name: booker.work for name, booker in bookers.items()})
     for booker in bookers.values():
         await booker.journal.close()
@@ -53,9 +53,9 @@ async def stranger(bench: Bench) -> AsyncIterator[Figure]:
     place.furnish(spaces=SPACES, users=USERS)
     held, regulars = bench.many(10_000), place.users[5:]
     for number in range(5):
-        place.enter(_bookings(place, number, held))
+        place.enter(map(stored, _bookings(place, number, held)))
     booker = Booker(place.journal(), wishes(place.spaces, regulars, begin=SPACES * (held // 40 + DAYS)))
-    await asyncio.gather(*(booker.book() for _ in range(USERS)))
+    await booker.book_many(USERS)
     usual: list[float] = []
     longest: list[float] = []
     took: list[float] = []

@@ -249,13 +249,6 @@ class Journal:
                     raise Unavailable(str(error), unknown=unknown) from error
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, 0.25)
-            except (psycopg.Error, orjson.JSONEncodeError) as error:
-                if len(batch) == 1:
-                    batch[0].fail(error)
-                    return
-                for asked in batch:  # so that only the bad one fails
-                    await self._settle([asked], give_up)
-                return
             else:
                 for asked, outcome in zip(batch, outcomes, strict=True):
                     asked.succeed(outcome)

@@ -36,7 +36,8 @@ class Asked(Generic[Q, A]):
 class Grouping(Generic[Q, A]):
     """Hands all waiting questions, at most `at_most`, to `carry_out` at once, one call at a time.
 
-    The call runs in a task of its own, so a caller that goes away leaves no call half awaited.
+    After an exception each is asked alone. The call runs in a task of its own, so a caller that goes away leaves no
+    call half awaited.
     """
 
     def __init__(self, carry_out: Callable[[list[Asked[Q, A]]], Awaitable[None]], *, at_most: int) -> None:
@@ -61,16 +62,28 @@ class Grouping(Generic[Q, A]):
                     asked = self._waiting.popleft()
                     if not asked.abandoned:
                         group.append(asked)
+                if not group:
+                    return
                 try:
-                    await self._carry_out(group)
+                    await self._answer(group)
                 except Unavailable as error:  # whoever asked meanwhile has waited as long as anybody should
                     for asked in (*group, *self._waiting):
                         asked.fail(error)
-                except Exception as error:  # whatever went wrong, nobody may wait for ever
-                    for asked in group:
-                        asked.fail(error)
         finally:
             self._running = None
+
+    async def _answer(self, group: list[Asked[Q, A]]) -> None:
+        try:
+            await self._carry_out(group)
+        except Unavailable:
+            raise
+        except Exception as error:  # whatever went wrong, nobody may wait for ever
+            if len(group) == 1:
+                group[0].fail(error)
+            else:
+                for asked in group:  # so that only the bad one fails
+                    if not asked.abandoned:
+                        await self._answer([asked])
 
     async def finish(self) -> None:
         """Wait until everything asked so far is answered."""

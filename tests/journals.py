@@ -1,5 +1,6 @@
 """Journals for tests: each in a schema of its own, made by the migrations and gone with the test."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from daybook.embedded import Stores
 from daybook.migrations.run import migrate
 from journal.chain import COLUMNS, Row
 from journal.connection import conninfo
-from journal.journal import Entry, Journal
+from journal.journal import Bell, Entry, Journal
 from journal.tags import space
 from tests.examples import NEW_YEAR, ROOM
 
@@ -88,6 +89,16 @@ async def a_journal(place: Place, *, url: str | None = None, name: str = "journa
         yield journal
     finally:
         await journal.close()
+
+
+async def rings(bell: Bell, within: float) -> bool:
+    """Whether the bell rang since it was asked last, or rings in time."""
+    try:
+        async with asyncio.timeout(within):
+            await bell.wait(60)
+    except TimeoutError:
+        return False
+    return True
 
 
 def activated(space_id: UUID = ROOM, at: datetime = NEW_YEAR) -> SpaceActivated:

@@ -6,7 +6,16 @@ from typing import Annotated, Any, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
-from pydantic import AfterValidator, Field, StrictBool, StrictInt, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    StrictBool,
+    StrictInt,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
@@ -39,10 +48,21 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _a_number(value: object) -> object:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    raise PydanticCustomError("no-number", "A price is a number")
+
+
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
 Text = Annotated[str, StringConstraints(max_length=2_000)]
 Capacity = Annotated[StrictInt, Field(ge=1, le=100_000)]
-Price = Annotated[Decimal, Field(ge=0, le=1_000_000, max_digits=9, decimal_places=2)]
+Price = Annotated[
+    Decimal,
+    Field(ge=0, le=1_000_000, decimal_places=2),
+    BeforeValidator(_a_number),
+    WithJsonSchema({"type": "number", "minimum": 0, "maximum": 1_000_000, "multipleOf": 0.01}),
+]
 Zone = Annotated[str, AfterValidator(_known_zone)]
 Minutes = Annotated[StrictInt, Field(ge=0, le=525_600)]
 Buffer = Annotated[StrictInt, Field(ge=0, le=1_440)]

@@ -16,7 +16,7 @@ from journal.connection import Unavailable
 from journal.folding import Aggregates, space
 from journal.journal import Journal
 from tests.examples import ANA, ROOM
-from tests.journals import Place, a_journal, a_place, activated, entry
+from tests.journals import Place, a_journal, a_place, activated, entry, rings
 
 SOON = 5.0  # seconds in which every request ends
 
@@ -133,7 +133,7 @@ async def test_postgresql_stopped_is_told_within_five_seconds_and_comes_back_by_
 
     assert await asking == 2
     async with asyncio.timeout(SOON):  # the bell listens again, and rings for what is entered from then on
-        while not bell._rang.is_set():
+        while not await rings(bell, 0.1):
             await journal.append(await entry(journal))
     await bell.close()
     assert [row.position for row in hurt.rows()] == list(range(1, (await journal.head())[1] + 1))

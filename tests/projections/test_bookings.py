@@ -146,6 +146,28 @@ async def test_a_users_bookings_are_picked_by_what_they_are_now(
     assert {read(item)["status"] for item in page.items} == {status}
 
 
+async def test_a_listed_booking_is_expired_from_its_end_on(told: Told, views: Views) -> None:
+    await told(MORNING)
+
+    for now, status, other in (
+        (at(10) - timedelta(microseconds=1), Status.CONFIRMED, Status.EXPIRED),
+        (at(10), Status.EXPIRED, Status.CONFIRMED),
+    ):
+        every, fitting, none = [
+            await bookings.of_user(views, ANA, status=wanted, now=now) for wanted in (None, status, other)
+        ]
+        assert [read(item)["status"] for item in every.items] == [status]
+        assert (fitting.items, none.items) == (every.items, [])
+
+
+async def test_a_users_bookings_of_one_status_come_in_pages(told: Told, views: Views) -> None:
+    await told(MORNING, EVENING, cancelled(EVENING), NEXT_DAY)
+
+    pages = await all_pages(views, ANA, limit=1, now=MONDAY_8AM, status=Status.CONFIRMED)
+
+    assert [ids(page) for page in pages] == [[NEXT_DAY.booking_id], [MORNING.booking_id]]
+
+
 @settings(max_examples=10, deadline=None)
 @hypothesis.given(histories(), st.integers(0, 500), st.integers(1, 4), st.none() | st.sampled_from(Status))
 async def test_the_pages_hold_each_booking_once_and_as_its_facts_say(

@@ -137,6 +137,32 @@ async def test_an_owner_that_stood_still_in_the_middle_of_a_page_is_refused_once
     assert await contents(redis, place.schema, VIEW) == folded(VIEW, page)
 
 
+async def test_without_the_lease_nothing_begins_takes_over_or_is_withdrawn(
+    lease: Lease, another_lease: Lease, journal: Journal, redis: Redis, keys: Keys
+) -> None:
+    answering = await answering_empty(lease, journal)
+    building = await lease.begin(answering.mark)
+    before = await lease.take()
+    await lease.release()
+    await another_lease.take()
+
+    for change in (lease.begin(answering.mark), lease.switch(building), lease.withdraw(answering)):
+        with pytest.raises(NotOwner):
+            await change
+
+    assert await another_lease.take() == before
+
+
+async def test_what_a_page_strikes_from_a_list_is_gone(
+    lease: Lease, journal: Journal, redis: Redis, place: Place
+) -> None:
+    generation, page = await answering_empty(lease, journal), await facts(journal)
+
+    await post(page[2:], VIEW, lease, await post(page[:2], VIEW, lease, generation))
+
+    assert await contents(redis, place.schema, VIEW) == folded(VIEW, page)
+
+
 async def test_a_lease_is_held_by_one_and_can_be_left_to_another(
     lease: Lease, another_lease: Lease, journal: Journal
 ) -> None:

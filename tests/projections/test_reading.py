@@ -3,21 +3,25 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from redis.asyncio import Redis
 
 from booking.events import Event
 from daybook.embedded import Store, Stores
+from journal import chain
 from journal.connection import Unavailable
 from journal.journal import Journal
 from projections import availability, bookings, spaces
-from projections.generations import Keys
-from projections.reading import ANSWER_WITHIN, FOLD_AT_ONCE, Views
-from tests.examples import ANA, MONDAY_8AM, ROOM, created, hours, space_created
+from projections.asking import Asking
+from projections.generations import Keys, Lease, Mark
+from projections.reading import ANSWER_WITHIN, FOLD_AT_ONCE, Page, Views
+from tests.examples import ANA, MEETING_ROOM, MONDAY_8AM, ROOM, created, hours, space_created
 from tests.journals import Place, a_journal, a_place
-from tests.projections.seeing import Told, enter, followed, keys_made, settled
+from tests.projections.seeing import Told, answering, enter, followed, keys_made, settled
 
 MORNING = created(hours(9, 10))
 SOON = 2.0  # seconds
@@ -125,6 +129,34 @@ async def test_one_answer_is_of_one_position_while_facts_are_posted(told: Told, 
     assert len(answers) > 2
     assert all(held == position - 1 for position, held in answers)  # every fact but the first is a booking
     assert all([position for position, _ in one] == sorted(position for position, _ in one) for one in read_by)
+
+
+async def test_queries_go_on_while_another_generation_is_built_and_takes_over(
+    stores: Stores, place: Place, journal: Journal, redis: Redis, asking: Asking, views: Views
+) -> None:
+    names = [f"Booth {n:02}" for n in range(40)]
+    facts = [space_created(uuid4(), description=replace(MEETING_ROOM, name=name)) for name in names]
+    async with followed(place, stores.redis_url):
+        await enter(journal, *facts)
+        await settled(redis, journal)
+    lease = Lease(asking, Keys.of("spaces", place.schema), lasts=timedelta(minutes=1))
+    await lease.take()
+    journal_id, _, _ = await journal.head()
+    building = await lease.begin(Mark(0, spaces.VIEW.version, journal_id, chain.origin(journal_id)))
+    await lease.release()
+
+    answers: list[Page] = []
+
+    async def read() -> None:
+        while (await answering(redis, place.schema, spaces.VIEW) or building).number != building.number:
+            answers.append(await spaces.all(views, limit=200))
+        answers.append(await spaces.all(views, limit=200))
+
+    async with followed(place, stores.redis_url, page=1):
+        await read()
+
+    assert len(answers) > 10
+    assert {(page.position, len(page.items)) for page in answers} == {(40, 40)}
 
 
 async def test_queries_shared_in_one_round_trip_get_each_their_own_answer(told: Told, views: Views) -> None:

@@ -3,7 +3,7 @@
 Revision ID: 0001
 """
 
-from alembic import context, op
+from daybook.migrations.scripts import carry_out
 
 revision = "0001"
 down_revision = None
@@ -23,7 +23,8 @@ create table events (
 );
 create unique index events_of_command on events (command_id, command_seq);
 
-create table event_tags (tag text, position bigint, primary key (tag, position));
+-- By code point: ranges of tags are read in that order, whatever the language of the database.
+create table event_tags (tag text collate "C", position bigint, primary key (tag, position));
 
 create table sealing_keys (user_id uuid primary key, key bytea not null);
 
@@ -127,8 +128,5 @@ grant select, insert, update, delete on accounts to {role};
 
 def upgrade() -> None:
     """Make the journal of one schema, and let the processes' role use it."""
-    names = context.config.attributes["names"]
-    # The driver itself: several statements at once, and no placeholders to be found in PL/pgSQL.
-    connection = op.get_bind().connection.driver_connection
-    for script in (JOURNAL, APPEND.format(**names), ACCOUNTS, RIGHTS.format(**names)):
-        connection.execute(script)
+    for script in (JOURNAL, APPEND, ACCOUNTS, RIGHTS):
+        carry_out(script)

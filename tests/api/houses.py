@@ -1,0 +1,142 @@
+"""The façade over a real journal and real views, with a follower beside it, and clients that speak HTTP to it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient
+
+from api.app import create_app
+from api.callers import Callers
+from api.rooms import Rooms
+from api.tokens import Tokens
+from booking.roles import Role
+from commands.accounts import Account, Passwords
+from commands.command import Author
+from commands.deciding import Deciding, Request
+from commands.users import RegisterUser
+from daybook.embedded import Stores
+from journal.connection import Unavailable
+from journal.folding import Aggregates
+from journal.journal import Journal
+from projections import availability, bookings, spaces
+from projections.following import Follower
+from projections.reading import Views
+from tests.journals import Place
+
+SECRET = "a secret for tests that is long enough to sign with"
+LIFE = timedelta(minutes=15)
+NOW = datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class House:
+    """A running façade."""
+
+    app: FastAPI
+    rooms: Rooms
+    clients: list[AsyncClient] = field(default_factory=list)
+
+    def client(self, user_id: UUID | None = None, **headers: str) -> AsyncClient:
+        """A client, with a token of the user if one is named."""
+        if user_id is not None:
+            headers |= {"Authorization": f"Bearer {self.rooms.tokens.issued_to(user_id)}"}
+        client = AsyncClient(transport=ASGITransport(self.app), base_url="http://daybook", headers=headers)
+        self.clients.append(client)
+        return client
+
+    async def user(self, role: Role = Role.STUDENT, *, limit: int = 5) -> UUID:
+        """The id of a new user."""
+        user_id = uuid4()
+        account = Account(email=f"{user_id}@example.org", full_name="Somebody", password_hash="none")
+        await self.rooms.deciding.do(
+            RegisterUser(user_id=user_id, account=account, role=role, max_active_bookings=limit),
+            by=Author.system("test"),
+            request=Request(command_id=uuid4(), correlation_id="test"),
+        )
+        return user_id
+
+    async def signed_in(self, role: Role = Role.STUDENT, **more: Any) -> AsyncClient:
+        """A client of a new user."""
+        return self.client(await self.user(role, **more))
+
+    async def space(self, **body: Any) -> str:
+        """The id of a new space, open as everywhere unless `body` says otherwise."""
+        staff = await self.signed_in(Role.STAFF)
+        answer = await staff.post("/admin/spaces", json=a_space(**body))
+        assert answer.status_code == 201, answer.text
+        id: str = answer.json()["id"]
+        return id
+
+
+@asynccontextmanager
+async def a_house(
+    stores: Stores,
+    place: Place,
+    *,
+    url: str | None = None,
+    following: bool = True,
+    rounds: int = 4,
+    reset: Callable[[], Awaitable[None]] | None = None,
+) -> AsyncIterator[House]:
+    """The façade over the journal at `place`."""
+    journal = Journal(url or place.url, place.schema)
+    views = Views(stores.redis_url, place.schema, journal)
+    passwords = Passwords(rounds=rounds)
+    rooms = Rooms(
+        journal=journal,
+        deciding=Deciding(journal, Aggregates(journal)),
+        views=views,
+        passwords=passwords,
+        tokens=Tokens(SECRET, life=LIFE),
+        callers=Callers(journal),
+    )
+    house = House(create_app(rooms, version="1.2.3", reset=reset), rooms)
+    follower = asyncio.create_task(Follower(stores.redis_url, place.schema, journal).run()) if following else None
+    try:
+        async with house.app.router.lifespan_context(house.app):
+            if following:
+                await _views_answer(views)
+            yield house
+    finally:
+        if follower:
+            follower.cancel()
+            with suppress(asyncio.CancelledError):
+                await follower
+        for client in house.clients:
+            await client.aclose()
+        passwords.close()
+        await views.close()
+        await journal.close()
+
+
+async def _views_answer(views: Views) -> None:
+    """Return when every view is there; nobody but Redis could tell."""
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                await spaces.all(views)
+                await bookings.of_user(views, uuid4(), now=NOW)
+                await views.documents(availability.VIEW, [])
+                return
+            except Unavailable:
+                await asyncio.sleep(0.01)
+
+
+def a_space(**body: Any) -> dict[str, Any]:
+    return {"name": "Meeting Room", "capacity": 10, "price_per_hour": 25.0} | body
+
+
+def at(hour: float, *, day: int = 7) -> str:
+    """So many hours after midnight UTC, so many days from now."""
+    midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0)
+    return (midnight + timedelta(days=day, hours=hour)).isoformat().replace("+00:00", "Z")
+
+
+def a_slot(start: float, end: float, *, day: int = 7) -> dict[str, str]:
+    return {"start": at(start, day=day), "end": at(end, day=day)}

@@ -1,0 +1,116 @@
+"""Signing in with a token: which are believed, and what one says of its bearer."""
+
+import time
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import jwt
+import pytest
+
+from api.tokens import BadToken, Tokens
+from tests.api.houses import SECRET, House
+
+USER = uuid4()
+
+
+def claims(**other: Any) -> dict[str, Any]:
+    """Those of a good token, apart from `other`; None leaves one out."""
+    now = int(time.time())
+    good = {
+        "iss": "daybook",
+        "aud": "daybook",
+        "sub": str(USER),
+        "iat": now,
+        "exp": now + 60,
+        "jti": uuid4().hex,
+        "typ": "access",
+    }
+    return {name: value for name, value in (good | other).items() if value is not None}
+
+
+def signed(secret: str = SECRET, algorithm: str = "HS256", headers: dict[str, Any] | None = None, **other: Any) -> str:
+    return jwt.encode(claims(**other), secret, algorithm, headers)
+
+
+@pytest.fixture
+def tokens() -> Tokens:
+    return Tokens(SECRET, life=timedelta(minutes=15))
+
+
+def test_a_token_says_whose_it_is_and_nothing_of_what_they_may_do(tokens: Tokens) -> None:
+    token = tokens.issued_to(USER)
+
+    said = jwt.decode(token, SECRET, ["HS256"], audience="daybook")
+    assert tokens.user_of(token) == USER
+    assert said.keys() == {"iss", "aud", "sub", "iat", "exp", "jti", "typ"}
+    assert (said["sub"], said["exp"] - said["iat"]) == (str(USER), 15 * 60)
+    assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"}
+
+
+def test_two_tokens_of_a_user_are_two(tokens: Tokens) -> None:
+    assert tokens.issued_to(USER) != tokens.issued_to(USER)
+
+
+BAD_TOKENS = {
+    "of another key": signed("another secret that is just as long as ours is"),
+    "of another algorithm": signed(algorithm="HS384"),
+    "unsigned": signed(algorithm="none", secret=""),
+    "of a key it names itself": signed(secret="", algorithm="none", headers={"kid": "/dev/null"}),
+    "over": signed(exp=int(time.time()) - 1),
+    "not for us": signed(aud="somebody else"),
+    "not ours": signed(iss="somebody else"),
+    "of another type": signed(typ="refresh"),
+    "of nobody": signed(sub="admin"),
+    "too long": signed(more="x" * 5_000),
+    **{f"without {name}": signed(**{name: None}) for name in claims()},
+    "no token": "no token",
+    "three dots": "...",
+    "empty parts": "..",
+    "cut short": signed()[:-2],
+    "with a letter exchanged": signed().replace(".", ".x", 1),
+}
+
+
+@pytest.mark.parametrize("token", BAD_TOKENS.values(), ids=BAD_TOKENS)
+def test_no_other_token_is_believed(tokens: Tokens, token: str) -> None:
+    with pytest.raises(BadToken):
+        tokens.user_of(token)
+
+
+def test_a_token_that_was_believed_is_not_when_its_time_is_over() -> None:
+    tokens = Tokens(SECRET, life=timedelta(seconds=0))
+    token = signed(exp=int(time.time()) + 1)
+    assert tokens.user_of(token) == USER
+
+    while time.time() < jwt.decode(token, options={"verify_signature": False})["exp"]:
+        pass
+
+    with pytest.raises(BadToken):
+        tokens.user_of(token)
+
+
+def test_the_clock_of_whoever_issued_it_may_be_ahead(tokens: Tokens) -> None:
+    assert tokens.user_of(signed(iat=int(time.time()) + 30)) == USER
+
+
+@pytest.mark.parametrize("path", ["/auth/me", "/bookings", f"/bookings/{UUID(int=1)}", "/admin/spaces"])
+async def test_who_does_not_sign_in_is_challenged(house: House, path: str) -> None:
+    answers = [
+        await house.client().get(path),
+        await house.client(Authorization="Basic YTpi").get(path),
+        await house.client(Authorization="Bearer").get(path),
+        await house.client(Authorization=f"Bearer {BAD_TOKENS['over']}").get(path),
+    ]
+
+    assert [answer.status_code for answer in answers] == [401] * 4
+    challenges = [answer.headers["WWW-Authenticate"] for answer in answers]
+    assert challenges == ["Bearer"] * 3 + ['Bearer error="invalid_token"']
+    assert {answer.json()["type"] for answer in answers} == {"urn:daybook:problem:unauthenticated"}
+
+
+async def test_a_token_of_somebody_who_is_not_here_is_not_valid(house: House) -> None:
+    stranger = house.client(uuid4())
+
+    assert (await stranger.get("/auth/me")).status_code == 401
+    assert (await stranger.delete(f"/bookings/{uuid4()}")).status_code == 401

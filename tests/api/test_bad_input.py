@@ -1,0 +1,391 @@
+"""Bad input of every kind is a 4xx problem: never a 500, never a hang, nothing of it echoed, nothing written."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from httpx import AsyncClient, Response
+
+from booking.roles import Role
+from daybook.embedded import Stores
+from tests.api.houses import House, a_house, a_slot, a_space, at
+from tests.journals import Place
+
+# One house for all of them: there are many, and they leave nothing behind.
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SECRET = "hunter2-hunter2"
+NONE = str(uuid4())
+
+COMMANDS = [
+    ("POST", "/bookings"),
+    ("POST", "/admin/spaces"),
+    ("PATCH", f"/admin/spaces/{NONE}"),
+    ("PATCH", f"/admin/users/{NONE}"),
+    ("POST", "/auth/register"),
+    ("POST", "/auth/login"),
+]
+
+NO_JSON = {
+    "empty": b"",
+    "not JSON": b"{start: 1}",
+    "cut short": b'{"name": "x"',
+    "not UTF-8": b'{"name": "\xff\xfe"}',
+    "UTF-16": '{"name": "x"}'.encode("utf-16"),
+    "NaN": b'{"capacity": NaN, "price_per_hour": NaN}',
+    "Infinity": b'{"capacity": Infinity, "price_per_hour": -Infinity}',
+    "a lone surrogate": b'{"name": "\\ud800", "notes": "\\ud800", "email": "\\ud800"}',
+    "a lone surrogate as a name": b'{"\\udfff": 1}',
+    "NUL": b'{"name": "a\\u0000b", "notes": "a\\u0000b"}',
+    "NUL as a name": b'{"a\\u0000b": 1}',
+    "NUL deep down": b'{"opening_hours": {"mon": [{"opens": "\\u0000"}]}}',
+    "a number of 5000 digits": b'{"capacity": ' + b"9" * 5_000 + b"}",
+    "a number beyond all": b'{"capacity": 1e999}',
+    "deeper than can be": b"[" * 100_000,
+    "deep": b'{"name":' + b"[" * 1_000 + b"]" * 1_000 + b"}",
+    "deep objects": b'{"a":' * 1_000 + b"1" + b"}" * 1_000,
+    "a number": b"7",
+    "nothing": b"null",
+    "a text": b'"text"',
+    "a list": b"[]",
+    "a list of lists": b"[[], []]",
+    "no field": b"{}",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(stores: Stores, place: Place) -> AsyncIterator[House]:
+    async with a_house(stores, place) as house:
+        yield house
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def admin(house: House) -> AsyncClient:
+    return await house.signed_in(Role.ADMIN)
+
+
+async def position(house: House) -> int:
+    _, position, _ = await house.rooms.journal.head()
+    return position
+
+
+def is_a_problem(answer: Response, *statuses: int) -> None:
+    assert answer.status_code in statuses, (answer.status_code, answer.text[:500])
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert {"type", "title", "status", "detail", "correlation_id"} <= answer.json().keys()
+    assert len(answer.content) < 10_000
+
+
+@pytest.mark.parametrize("body", NO_JSON.values(), ids=NO_JSON)
+async def test_a_body_that_is_none(house: House, admin: AsyncClient, body: bytes) -> None:
+    before = await position(house)
+
+    for method, path in COMMANDS:
+        if body == b"{}" and path == f"/admin/spaces/{NONE}":
+            continue  # nothing to change, of a space that is none
+        answer = await admin.request(method, path, content=body, headers={"Content-Type": "application/json"})
+        is_a_problem(answer, 422)
+
+    assert await position(house) == before
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data", ""])
+@pytest.mark.parametrize(("method", "path"), COMMANDS)
+async def test_a_body_of_another_kind(house: House, admin: AsyncClient, method: str, path: str, kind: str) -> None:
+    answer = await admin.request(method, path, content=b"name=x", headers={"Content-Type": kind})
+
+    is_a_problem(answer, 422 if path == "/auth/login" and "urlencoded" in kind else 415)
+
+
+@pytest.mark.parametrize(
+    "body", [b"username=a%00b&password=x", b"username=%ED%A0%80&password=x", b"username=\xff", b"&" * 1_000, b"x=1"]
+)
+async def test_a_form_that_is_none(house: House, body: bytes) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    is_a_problem(await house.client().post("/auth/login", content=body, headers=form), 400, 422)
+
+
+NO_TIMES: dict[str, Any] = {
+    "no offset": at(10).removesuffix("Z"),
+    "a date": at(10)[:10],
+    "a number": 1_800_000_000,
+    "a number as text": "1800000000",
+    "a truth": True,
+    "nothing": None,
+    "a text": "tomorrow",
+    "year 1": "0001-01-01T00:00:00+14:00",
+    "year 9999": "9999-12-31T23:59:59-14:00",
+    "year 0": "0000-01-01T00:00:00Z",
+    "year 10000": "10000-01-01T00:00:00Z",
+    "month 13": "2026-13-01T00:00:00Z",
+    "29 February": "2027-02-29T00:00:00Z",
+    "24:00": "2026-12-01T24:00:00Z",
+    "an offset of a day": "2026-12-01T10:00:00+24:00",
+    "an offset of days": "2026-12-01T10:00:00+99:99",
+    "other digits": "２０２６-12-01T10:00:00Z",
+    "a week date": "2026-W49-2T10:00:00Z",
+    "a leap second": "2026-12-01T23:59:60Z",
+    "very exact": "2026-12-01T10:00:00." + "1" * 5_000,
+    "NUL": "2026-12-01T10:00:00Z\0",
+    "an object": {"at": "2026-12-01T10:00:00Z"},
+}
+
+
+@pytest.mark.parametrize("time", NO_TIMES.values(), ids=NO_TIMES)
+@pytest.mark.parametrize("which", ["start", "end"])
+async def test_a_time_that_is_none(house: House, which: str, time: Any) -> None:
+    space_id, student = await house.space(), await house.signed_in()
+    slot = a_slot(10, 11) | {which: time}
+    before = await position(house)
+
+    posted = await student.post("/bookings", content=json.dumps({"space_id": space_id, **slot}), headers=AS_JSON)
+    asked = await student.get(f"/spaces/{space_id}/availability", params={n: v for n, v in slot.items() if v})
+
+    is_a_problem(posted, 422)
+    is_a_problem(asked, 400, 422)
+    assert await position(house) == before
+
+
+AS_JSON = {"Content-Type": "application/json"}
+
+
+async def test_a_time_without_an_offset_is_told_so(house: House) -> None:
+    space_id, student = await house.space(), await house.signed_in()
+    naive = {"start": at(10).removesuffix("Z"), "end": at(11)}
+
+    posted = await student.post("/bookings", json={"space_id": space_id, **naive})
+    asked = await student.get(f"/spaces/{space_id}/availability", params=naive)
+
+    (in_body,), (in_query,) = posted.json()["errors"], asked.json()["errors"]
+    assert (in_body["code"], in_body["pointer"]) == ("offset-required", "#/start")
+    assert (in_query["code"], in_query["query"]) == ("offset-required", "start")
+
+
+@pytest.mark.parametrize(
+    "slot",
+    [
+        a_slot(11, 10),
+        a_slot(10, 10),
+        {"start": at(10), "end": at(10, day=39)},
+        {"start": "1999-12-01T10:00:00Z", "end": "1999-12-01T11:00:00Z"},
+        {"start": "2200-12-01T10:00:00Z", "end": "2200-12-01T11:00:00Z"},
+        {"start": "9999-12-31T22:00:00Z", "end": "9999-12-31T23:00:00Z"},
+        {"start": "0001-01-01T00:00:00Z", "end": "0001-01-01T01:00:00Z"},
+    ],
+)
+async def test_times_that_make_no_slot(house: House, slot: dict[str, str]) -> None:
+    space_id, student = await house.space(), await house.signed_in()
+
+    posted = await student.post("/bookings", json={"space_id": space_id, **slot})
+    asked = await student.get(f"/spaces/{space_id}/availability", params=slot)
+
+    for answer in (posted, asked):
+        is_a_problem(answer, 422)
+        assert answer.json()["errors"][0]["code"] == "bad-slot"
+
+
+NO_IDS = ["1", "null", "x" * 5_000, "%20", "00000000-0000-0000-0000-00000000000g", "%EF%BC%91", "..", "'--", "%ff"]
+
+
+@pytest.mark.parametrize("id", NO_IDS)
+async def test_an_id_that_is_no_uuid(house: House, admin: AsyncClient, id: str) -> None:
+    requests = [
+        ("GET", f"/bookings/{id}", None),
+        ("DELETE", f"/bookings/{id}", None),
+        ("GET", f"/spaces/{id}", None),
+        ("GET", f"/spaces/{id}/availability?start={at(10)}&end={at(11)}", None),
+        ("PATCH", f"/admin/spaces/{id}", {"name": "x"}),
+        ("DELETE", f"/admin/spaces/{id}", None),
+        ("PATCH", f"/admin/users/{id}", {"role": "STAFF"}),
+        ("POST", "/bookings", {"space_id": id, **a_slot(10, 11)}),
+    ]
+    for method, path, body in requests:
+        is_a_problem(await admin.request(method, path, json=body), 404, 405, 422)
+
+
+NO_SPACES: dict[str, dict[str, Any]] = {
+    "no name": {"name": ""},
+    "a blank name": {"name": " \t\n "},
+    "a long name": {"name": "x" * 256},
+    "a name that is none": {"name": 7},
+    "a long description": {"description": "x" * 2_001},
+    "nobody fits": {"capacity": 0},
+    "part of a person": {"capacity": 1.5},
+    "a text for a number": {"capacity": "10"},
+    "a truth for a number": {"capacity": True},
+    "as many as there are": {"capacity": 2**63},
+    "more than there are": {"capacity": 2**64},
+    "a price below nothing": {"price_per_hour": -0.01},
+    "no price": {"price_per_hour": None},
+    "NaN as a price": {"price_per_hour": "NaN"},
+    "Infinity as a price": {"price_per_hour": "Infinity"},
+    "a price as text": {"price_per_hour": "25.0"},
+    "a tiny price": {"price_per_hour": 1e-300},
+    "a price too exact": {"price_per_hour": 1.234},
+    "a price beyond bounds": {"price_per_hour": 1e300},
+    "a truth for a price": {"price_per_hour": True},
+    "no zone": {"timezone": "Mars/Olympus"},
+    "a path for a zone": {"timezone": "../../../etc/passwd"},
+    "a long zone": {"timezone": "x" * 100_000},
+    "hours that are none": {"opening_hours": {"mon": [{"opens": "25:00", "closes": "26:00"}]}},
+    "hours in other digits": {"opening_hours": {"mon": [{"opens": "０8:00", "closes": "09:00"}]}},
+    "half a window": {"opening_hours": {"mon": [{"opens": "08:00"}]}},
+    "another weekday": {"opening_hours": {"someday": []}},
+    "many windows": {"opening_hours": {"mon": [{"opens": "08:00", "closes": "09:00"}] * 25}},
+    "hours in both ways": {"opening_hours": {}, "opening_time": "08:00", "closing_time": "09:00"},
+    "opening at 24:00": {"opening_time": "24:00", "closing_time": "24:00"},
+    "a time with a line break": {"opening_time": "08:00\n", "closing_time": "09:00"},
+    "no duration": {"min_duration_minutes": 0},
+    "a duration below nothing": {"min_duration_minutes": -1},
+    "a duration beyond bounds": {"max_duration_minutes": 44_641},
+    "a duration of 19 digits": {"max_duration_minutes": 10**18},
+    "notice beyond bounds": {"min_advance_minutes": 525_601},
+    "a horizon beyond bounds": {"max_advance_days": 3_651},
+    "a deadline beyond bounds": {"cancellation_deadline_hours": 8_761},
+    "none at once": {"concurrent_bookings": 0},
+    "all at once": {"concurrent_bookings": 1_001},
+    "a field that is not known": {"requires": SECRET},
+}
+
+
+@pytest.mark.parametrize("part", NO_SPACES.values(), ids=NO_SPACES)
+async def test_a_space_that_cannot_be(house: House, admin: AsyncClient, part: dict[str, Any]) -> None:
+    space_id = await house.space()
+    before = await position(house)
+
+    made = await admin.post("/admin/spaces", json=a_space() | part)
+    is_a_problem(made, 422)
+    assert SECRET not in made.text
+    if part != {"price_per_hour": None}:  # null leaves it as it is
+        is_a_problem(await admin.patch(f"/admin/spaces/{space_id}", json=part), 422)
+
+    assert await position(house) == before
+
+
+async def test_the_zone_of_a_space_is_never_changed(house: House, admin: AsyncClient) -> None:
+    space_id = await house.space()
+
+    is_a_problem(await admin.patch(f"/admin/spaces/{space_id}", json={"timezone": "Europe/Berlin"}), 422)
+
+
+async def test_half_a_day_is_no_change_of_hours(house: House, admin: AsyncClient) -> None:
+    space_id = await house.space()
+
+    is_a_problem(await admin.patch(f"/admin/spaces/{space_id}", json={"opening_time": "09:00"}), 422)
+
+
+NO_REGISTRATIONS: dict[str, dict[str, Any]] = {
+    "a short password": {"password": "1234567"},
+    "a long password": {"password": SECRET * 9},
+    "a password that is a number": {"password": 123456789},
+    "a password that is a list": {"password": [SECRET]},
+    "no address": {"email": "somebody"},
+    "an address of nobody": {"email": "@example.org"},
+    "two addresses": {"email": "a@example.org, b@example.org"},
+    "an address with a name": {"email": "A <a@example.org>"},
+    "a long address": {"email": "x" * 300 + "@example.org"},
+    "an address over two lines": {"email": "a@example.org\nBcc: b@example.org"},
+    "no name": {"full_name": ""},
+    "a blank name": {"full_name": "   "},
+    "a long name": {"full_name": "x" * 256},
+    "a role": {"role": "ADMIN"},
+    "an administrator": {"is_admin": True},
+}
+
+
+@pytest.mark.parametrize("part", NO_REGISTRATIONS.values(), ids=NO_REGISTRATIONS)
+async def test_a_registration_that_cannot_be(house: House, part: dict[str, Any]) -> None:
+    good = {"email": "a@example.org", "password": SECRET, "full_name": "Ana"}
+    before = await position(house)
+
+    answer = await house.client().post("/auth/register", json=good | part)
+
+    is_a_problem(answer, 422)
+    assert SECRET not in answer.text
+    assert "example.org" not in answer.text
+    assert await position(house) == before
+
+
+NO_CHANGES: list[dict[str, Any]] = [
+    {"role": "KING"},
+    {"role": "admin"},
+    {"role": None},
+    {"max_active_bookings": 0},
+    {"max_active_bookings": 1_001},
+    {"is_active": "no"},
+    {"is_active": 1},
+    {"id": 1},
+    {},
+]
+
+
+@pytest.mark.parametrize("part", NO_CHANGES)
+async def test_a_change_of_a_user_that_cannot_be(house: House, admin: AsyncClient, part: dict[str, Any]) -> None:
+    user_id = await house.user()
+
+    is_a_problem(await admin.patch(f"/admin/users/{user_id}", json=part), 422)
+
+
+async def test_texts_have_bounds(house: House) -> None:
+    space_id, student = await house.space(), await house.signed_in()
+    body = {"space_id": space_id, **a_slot(10, 11)}
+
+    is_a_problem(await student.post("/bookings", json=body | {"notes": "x" * 2_001}), 422)
+    made = await student.post("/bookings", json=body | {"notes": "🙂" * 2_000})
+    assert made.status_code == 201
+    is_a_problem(await student.delete(f"/bookings/{made.json()['id']}", params={"reason": "x" * 501}), 422)
+    given_back = await student.delete(f"/bookings/{made.json()['id']}", params={"reason": "🙂" * 500})
+    assert given_back.status_code == 200
+
+
+NO_LIMITS = ["0", "201", "-1", "x", "1.5", "9" * 5_000, "%EF%BC%91%EF%BC%91"]
+NO_CURSORS = ["x", "%F0%9F%99%82", "A" * 2_001, "AAAA", "%ff", "====", ""]
+
+
+@pytest.mark.parametrize("query", [f"limit={one}" for one in NO_LIMITS] + [f"cursor={one}" for one in NO_CURSORS])
+async def test_a_page_that_is_none(house: House, admin: AsyncClient, query: str) -> None:
+    for path in ("/bookings", "/spaces", "/admin/spaces"):
+        answer = await admin.get(f"{path}?{query}")
+        if answer.status_code == 200:  # a cursor of a list by name may be anywhere in it
+            assert query.startswith("cursor=")
+            assert path != "/bookings" or query == "cursor="
+        else:
+            is_a_problem(answer, 422)
+
+
+async def test_a_status_that_is_none(house: House) -> None:
+    student = await house.signed_in()
+
+    is_a_problem(await student.get("/bookings?status=CONFIRMED"), 422)
+
+
+async def test_the_password_is_never_echoed(house: House) -> None:
+    bodies = [
+        {"email": "a", "password": SECRET, "full_name": ""},
+        {"email": SECRET, "password": [SECRET], "full_name": SECRET * 40},
+        {"password": SECRET},
+        {SECRET: SECRET},
+        [SECRET],
+        SECRET,
+    ]
+    for path in ("/auth/register", "/auth/login"):
+        for body in bodies:
+            answer = await house.client().post(path, json=body)
+            assert answer.status_code in (401, 422)
+            assert SECRET not in answer.text
+        broken = json.dumps({"email": "a@example.org", "password": SECRET})[:-1]
+        answer = await house.client().post(path, content=broken, headers=AS_JSON)
+        assert (answer.status_code, SECRET in answer.text) == (422, False)
+
+
+async def test_many_mistakes_are_told_of_in_part(house: House, admin: AsyncClient) -> None:
+    body = a_space(opening_hours={day: [{"opens": "x", "closes": "y"}] * 20 for day in ("mon", "tue", "wed")})
+
+    answer = await admin.post("/admin/spaces", json=body)
+
+    is_a_problem(answer, 422)
+    assert len(answer.json()["errors"]) == 20
