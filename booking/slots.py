@@ -20,6 +20,7 @@ class Span:
     """`[start, end)` in UTC, longer than nothing and no longer than a slot with its buffers. Raises `BadSlot`."""
 
     longest: ClassVar = LONGEST + 2 * LONGEST_BUFFER
+    beyond: ClassVar = LONGEST_BUFFER  # the years that slots may lie in
 
     start: datetime
     end: datetime
@@ -35,7 +36,7 @@ class Span:
             raise BadSlot("the end is not after the start")
         if self.end - self.start > self.longest:
             raise BadSlot(f"longer than {self.longest.days} days")
-        if self.start < EARLIEST or self.end > LATEST:
+        if self.start < EARLIEST - self.beyond or self.end > LATEST + self.beyond:
             raise BadSlot(f"outside the years {EARLIEST.year} to {LATEST.year - 1}")
 
     @property
@@ -67,6 +68,7 @@ class Slot(Span):
     """What a booking is for: a span of at most 31 days."""
 
     longest = LONGEST
+    beyond = timedelta(0)
 
     def with_buffers(self, before: timedelta, after: timedelta) -> Span:
         """What a booking of it holds."""

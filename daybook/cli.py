@@ -23,7 +23,7 @@ complaints = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
 
 @app.command()
 def up() -> None:
-    """Start everything on this machine: the stores that are not named, the migrations, the API, the follower and the worker."""
+    """Start everything on this machine: the stores that are not named, migrations, API, follower and worker."""
     with _complaining():
         bring_up(
             settings.read(),

@@ -1,7 +1,7 @@
 """`daybook work`: what is due is taken from PostgreSQL, sent through Redis to dramatiq's actors, and carried out.
 
-Actors run in threads, the journal in one asyncio loop: an actor hands its message to the loop and waits. What is lost on
-the way, with a message, a thread or Redis, is due again when its loan ends.
+Actors run in threads, the journal in one asyncio loop: an actor hands its message to the loop and waits. What is lost
+on the way, with a message, a thread or Redis, is due again when its loan ends.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ async def work(settings: Settings) -> None:
     schema = settings.daybook_schema
     journal = Journal(settings.database_url.get_secret_value(), schema, name="work")
     deciding = Deciding(journal, Aggregates(journal))
-    broker = RedisBroker(
+    broker = RedisBroker(  # type: ignore[no-untyped-call]
         url=settings.redis_url.get_secret_value(),
         namespace=f"daybook:{schema}",
         middleware=[AgeLimit(max_age=int(LENT.total_seconds() * 1000)), ShutdownNotifications()],
@@ -47,7 +47,7 @@ async def work(settings: Settings) -> None:
         works = [Work(kind, UUID(booking_id), position) for kind, booking_id, position in rows]
         asyncio.run_coroutine_threadsafe(deadlines.carry_out(deciding, works), loop).result(CARRIED_OUT_WITHIN)
 
-    actor = dramatiq.actor(carry_out, broker=broker, actor_name="carry_out", queue_name="due")
+    actor = dramatiq.actor(broker=broker, actor_name="carry_out", queue_name="due")(carry_out)
     running = asyncio.gather(
         deadlines.keep_posting(journal, on_trouble=_told_once("due work is not posted")),
         deadlines.keep_handing_out(journal, _sending(actor), on_trouble=_told_once("due work is not handed out")),

@@ -12,10 +12,18 @@ from uuid import UUID, uuid5
 
 from hypothesis import strategies as st
 
-from booking.events import BookingCancelled, BookingCreated, Event, SpaceCreated, UserRegistered
+from booking.events import (
+    BookingCancelled,
+    BookingCreated,
+    BookingRescheduled,
+    Event,
+    SpaceCreated,
+    SpecialHoursSet,
+    UserRegistered,
+)
 from booking.opening_hours import WEEKDAYS, OpeningHours, Window
 from booking.roles import Role
-from booking.slots import EARLIEST, LATEST, LONGEST, Slot
+from booking.slots import EARLIEST, LATEST, LONGEST, LONGEST_BUFFER, Slot
 from booking.terms import Description, Rules
 from booking.zones import names
 
@@ -133,6 +141,12 @@ slots = st.builds(
     st.timedeltas(min_value=timedelta(microseconds=1), max_value=LONGEST),
 )
 
+spans = st.builds(
+    lambda slot, before, after: slot.with_buffers(before, after),
+    slots,
+    *[st.timedeltas(timedelta(0), LONGEST_BUFFER)] * 2,
+)
+
 clocks = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59))
 windows = st.builds(Window, clocks, clocks | st.just("24:00"))
 opening_hours = st.builds(OpeningHours, **dict.fromkeys(WEEKDAYS, st.lists(windows, max_size=2).map(tuple)))
@@ -149,6 +163,8 @@ rules = st.builds(
     max_advance_days=st.integers(0, 3650),
     cancellation_deadline=st.integers(0, 365 * 24).map(lambda n: timedelta(hours=n)),
     concurrent_bookings=st.integers(1, 1000),
+    buffer_before=minutes(0, 24 * 60),
+    buffer_after=minutes(0, 24 * 60),
 )
 descriptions = st.builds(
     Description,
@@ -162,7 +178,10 @@ _fields: dict[str, st.SearchStrategy[Any]] = {
     "at": instants,
     "booking_id": ids,
     "cancelled_by": ids,
+    "date": st.dates(MONDAY, date(2100, 1, 1)),
     "description": descriptions,
+    "hold": st.none() | spans,
+    "hold_before": spans,
     "is_active": st.booleans(),
     "max_active_bookings": limits,
     "notes": st.none() | texts,
@@ -172,16 +191,27 @@ _fields: dict[str, st.SearchStrategy[Any]] = {
     "role_before": roles,
     "rules": rules,
     "slot": slots,
+    "slot_before": slots,
     "space_id": ids,
     "timezone": zone_names,
     "user_id": ids,
+    "windows": st.lists(windows, max_size=2).map(tuple),
+}
+_fields_of: dict[type[Event], dict[str, st.SearchStrategy[Any]]] = {
+    BookingRescheduled: {"hold": spans, "rescheduled_by": st.none() | ids},
+    SpecialHoursSet: {"reason": texts},
 }
 EVENT_TYPES: tuple[type[Event], ...] = get_args(Event)
 
 
 def events_of(*types: type[Event]) -> st.SearchStrategy[Any]:
     """Facts of these classes, every field of which varies."""
-    return st.one_of(*(st.builds(one, **{field.name: _fields[field.name] for field in fields(one)}) for one in types))
+    return st.one_of(*(_events_of(one) for one in types))
+
+
+def _events_of(one: type[Event]) -> st.SearchStrategy[Any]:
+    given = _fields | _fields_of.get(one, {})
+    return st.builds(one, **{field.name: given[field.name] for field in fields(one)})
 
 
 events: st.SearchStrategy[Event] = events_of(*EVENT_TYPES)

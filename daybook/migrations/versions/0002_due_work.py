@@ -3,7 +3,7 @@
 Revision ID: 0002
 """
 
-from alembic import context, op
+from daybook.migrations.scripts import carry_out
 
 revision = "0002"
 down_revision = "0001"
@@ -27,4 +27,4 @@ grant select, insert, update on due_posted to {role};
 
 def upgrade() -> None:
     """Make the table and let the processes' role keep it."""
-    op.get_bind().connection.driver_connection.execute(DUE.format(**context.config.attributes["names"]))
+    carry_out(DUE)
