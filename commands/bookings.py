@@ -6,6 +6,7 @@ from uuid import UUID
 from booking import bookings
 from booking.bookings import Booking
 from booking.refusals import NotFound
+from booking.roles import Role
 from booking.slots import Slot
 from commands.command import Command
 from journal.folding import Named, allowance, booking, calendars, space, user
@@ -13,7 +14,7 @@ from journal.folding import Named, allowance, booking, calendars, space, user
 
 @dataclass(eq=False, kw_only=True)
 class CreateBooking(Command[Booking]):
-    """Hold a slot for a user. Raises `Refused`, `NotFound`, `NotAllowed`."""
+    """Hold a slot for a user; staff may for others. Raises `Refused`, `NotFound`, `NotAllowed`."""
 
     booking_id: UUID
     space_id: UUID
@@ -31,6 +32,8 @@ class CreateBooking(Command[Booking]):
         return booking(self.booking_id)
 
     def execute(self) -> None:
+        if self.by.user_id != self.user_id:
+            self.must_be(Role.STAFF, Role.ADMIN)
         self.record(
             bookings.create(
                 self.space,
@@ -47,7 +50,7 @@ class CreateBooking(Command[Booking]):
 
 @dataclass(eq=False, kw_only=True)
 class CancelBooking(Command[Booking]):
-    """Give a booking's slot back. Raises `Refused`; `NotFound` also when the author may not know of it."""
+    """Give a booking's slot back. Raises `Refused`, `NotAllowed`; `NotFound` also if the author may not know of it."""
 
     booking_id: UUID
     reason: str | None = None
@@ -66,6 +69,7 @@ class CancelBooking(Command[Booking]):
         bookings.known(self.booking)
         if not self.author_is_staff and self.booking.user_id != self.by.user_id:
             raise NotFound("booking", self.booking_id)
+        self.must_be(*Role)
         self.record(
             bookings.cancel(
                 self.booking,
