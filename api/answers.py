@@ -1,6 +1,8 @@
 """Answers: JSON, and the headers that say of which moment it is."""
 
+import re
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,7 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.bodies import JSON
-from projections.reading import Page
+from api.problems import Problem
+from projections.reading import Page, Views
 
 
 def json_of(document: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -17,21 +20,60 @@ def json_of(document: Mapping[str, Any], status: int = 200, headers: Mapping[str
     return Response(orjson.dumps(document, option=orjson.OPT_UTC_Z), status, headers, JSON)
 
 
-def stored(json: bytes, position: int, *, tag: str | None = None) -> Response:
-    """What a view holds, as it was at a position of the journal."""
-    headers = {"Projection-Position": str(position)}
-    if tag is not None:
-        headers["ETag"] = f'"{tag}"'
+def stored(request: Request, json: bytes, position: int, *, tag: str | None = None) -> Response:
+    """What a view holds, as it was at a position of the journal; 304 for whoever has it (RFC 9110 §13.1.2).
+
+    `tag` names this state of it; without one its bytes do.
+    """
+    tag = f'"{tag or blake2b(json, digest_size=12).hexdigest()}"'
+    headers = {"Projection-Position": str(position), "ETag": tag}
+    if _has(request.headers.get("if-none-match"), tag):
+        return Response(None, 304, headers)
     return Response(json, 200, headers, JSON)
 
 
 def listed(page: Page, request: Request) -> Response:
     """One page of a list, and where the next one is (RFC 8288)."""
-    headers = {"Projection-Position": str(page.position)}
+    answer = stored(request, page.json, page.position)
     if page.cursor is not None:
         query = urlencode([(name, value) for name, value in request.query_params.items() if name != "cursor"])
         target = (
             f"{request.url.path}?{query}&cursor={page.cursor}" if query else f"{request.url.path}?cursor={page.cursor}"
         )
-        headers["Link"] = f'<{target}>; rel="next"'
-    return Response(page.json, 200, headers, JSON)
+        answer.headers["Link"] = f'<{target}>; rel="next"'
+    return answer
+
+
+def _has(tags: str | None, tag: str) -> bool:
+    """Whether If-None-Match names `tag`, which it compares weakly."""
+    return tags is not None and (tags == "*" or tag in (one.strip().removeprefix("W/") for one in tags.split(",")))
+
+
+async def awaited(request: Request, views: Views, *names: str) -> None:
+    """Wait until these views have the position that `Read-After` names, as long as `Prefer: wait=N` says.
+
+    Raises `Problem`: 503 when they have not, and why; 422 when it names none.
+    """
+    wanted = request.headers.get("read-after")
+    if wanted is None:
+        return
+    if not (wanted.isascii() and wanted.isdigit() and len(wanted) < 19):
+        raise Problem(422, "bad-read-after", "Read-After names no position", "Send the Journal-Position of an answer.")
+    if not await views.caught_up(int(wanted), views=names, within=_patience(request)):
+        raise Problem(
+            503,
+            "not-caught-up",
+            "The view is not there yet",
+            f"It does not show position {wanted} yet: it is behind, being built, or its store is away.",
+            headers={"Retry-After": "1"},
+        )
+
+
+_WAIT = re.compile(r"(?:^|[,;\s])wait=(\d{1,4})(?:$|[,;\s])", re.ASCII)
+_PATIENCE, _MOST_PATIENCE = 1.0, 4.5  # seconds; every request ends within 5
+
+
+def _patience(request: Request) -> float:
+    """How long the caller would wait (RFC 7240 §4.3)."""
+    asked = _WAIT.search(request.headers.get("prefer", ""))
+    return min(float(asked[1]), _MOST_PATIENCE) if asked else _PATIENCE

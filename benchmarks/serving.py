@@ -96,7 +96,7 @@ def api(stores: Stores, schema: str) -> Iterator[Served]:
 @contextmanager
 def follower(stores: Stores, schema: str) -> Iterator[Served]:
     """The follower of all views."""
-    with _process(stores, schema, "daybook", "follow") as process:
+    with _process(stores, schema, "daybook.roles", "follow") as process:
         yield Served(process)
 
 

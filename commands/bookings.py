@@ -9,6 +9,7 @@ from uuid import UUID
 from booking import bookings, finding
 from booking.bookings import Booking
 from booking.refusals import AllowanceUsedUp, NotFound, Refusal, SpaceInactive, UserInactive
+from booking.roles import Role
 from booking.slots import Slot
 from booking.zones import zone
 from commands.command import Command, must_be_seen
@@ -46,6 +47,8 @@ class CreateBooking(Command[Booking]):
         return booking(self.booking_id)
 
     def execute(self) -> None:
+        if self.by.user_id != self.user_id:
+            self.must_be(Role.STAFF, Role.ADMIN)
         self.record(
             bookings.create(
                 self.space,
@@ -64,7 +67,7 @@ class CreateBooking(Command[Booking]):
 class _OfBooking(Command[Booking]):
     """A command about a booking that exists; `if_revisions` are those its author would have changed, None for any.
 
-    Raises `Refused`, `PreconditionFailed`; `NotFound` also when the author may not know of the booking.
+    Raises `Refused`, `NotAllowed`, `PreconditionFailed`; `NotFound` also when the author may not know of the booking.
     """
 
     booking_id: UUID
@@ -84,6 +87,7 @@ class _OfBooking(Command[Booking]):
         bookings.known(self.booking)
         if not self.author_is_staff and self.booking.user_id != self.by.user_id:
             raise NotFound("booking", self.booking_id)
+        self.must_be(*Role)
         must_be_seen(self.booking.revision, self.if_revisions)
 
 

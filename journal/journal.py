@@ -11,6 +11,7 @@ from uuid import UUID
 import orjson
 import psycopg
 import psycopg.sql
+from cryptography.exceptions import InvalidTag
 
 from booking.events import Event, UserEvent
 from journal import codec, tags
@@ -288,6 +289,7 @@ class Journal:
             asked.succeed(reading)
 
     async def _snapshot(self, rows: Sequence[tuple[Any, ...]]) -> Reading:
+        self.keys.belong_to(rows[0][0])
         decoded = {row[5]: codec.decode(row[6], row[7], row[8]) for row in rows if row[5] is not None}
         await self._open(decoded)
         facts: dict[str, list[tuple[int, Event]]] = {}
@@ -308,10 +310,16 @@ class Journal:
 
     async def _open(self, events: dict[int, Event]) -> None:
         people = {position: person for position, event in events.items() if (person := codec.sealed_for(event))}
-        if people:
+        if not people:
+            return
+        try:
             keys = await self.keys.of(set(people.values()))
-            for position in people:
-                events[position] = codec.opened(events[position], keys)
+            opened = {position: codec.opened(events[position], keys) for position in people}
+        except InvalidTag:  # a key may be of the journal before this one
+            self.keys.clear()
+            keys = await self.keys.of(set(people.values()))
+            opened = {position: codec.opened(events[position], keys) for position in people}
+        events.update(opened)
 
 
 class Bell:

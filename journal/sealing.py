@@ -45,6 +45,13 @@ class Keys:
     def __init__(self, line: Line, *, keep: int = 20_000) -> None:
         self._line = line
         self._kept: Recent[UUID, bytes] = Recent(keep)
+        self._journal_id: UUID | None = None
+
+    def belong_to(self, journal_id: UUID) -> None:
+        """Forget what was kept of another journal: the same people have other keys there."""
+        if journal_id != self._journal_id:
+            self._kept.clear()
+            self._journal_id = journal_id
 
     async def of(self, people: Iterable[UUID]) -> dict[UUID, bytes]:
         """The keys of those of `people` who have one."""

@@ -9,7 +9,7 @@ import orjson
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from api.answers import listed, stored
+from api.answers import awaited, listed, stored
 from api.auth import CurrentUser, require_roles
 from api.bodies import Cursor, InstantInQuery, Limit
 from api.documents import AvailabilityDocument, BusyDocument, SlotDocument, SpaceDocument
@@ -33,6 +33,7 @@ router = APIRouter(tags=["queries: spaces"], responses=PROBLEMS)
 @router.get("/spaces", response_model=list[SpaceDocument])
 async def active(rooms: TheRooms, request: Request, limit: Limit = PAGE, cursor: Cursor = None) -> Response:
     """The spaces that take bookings, by name."""
+    await awaited(request, rooms.views, spaces.VIEW.name)
     return listed(await spaces.active(rooms.views, limit=limit, cursor=cursor), request)
 
 
@@ -49,6 +50,7 @@ async def search(
     cursor: Cursor = None,
 ) -> Response:
     """The spaces in which the slot could be booked now, by name. A page may be short with more behind it."""
+    await awaited(request, rooms.views, availability.VIEW.name)
 
     def fits(space: Space) -> bool:
         about = space.description
@@ -63,19 +65,25 @@ async def search(
 
 
 @router.get("/spaces/{space_id}", response_model=SpaceDocument)
-async def one(space_id: UUID, rooms: TheRooms) -> Response:
+async def one(space_id: UUID, rooms: TheRooms, request: Request) -> Response:
     """A space with all its rules, active or not."""
+    await awaited(request, rooms.views, spaces.VIEW.name)
     space = await spaces.one(rooms.views, space_id)
     if space is None:
         raise NotFound("space", space_id)
-    return stored(space.json, space.position, tag=str(space.revision))
+    return stored(request, space.json, space.position, tag=str(space.revision))
 
 
 @router.get("/spaces/{space_id}/availability", response_model=AvailabilityDocument)
 async def of_slot(
-    space_id: UUID, start: Annotated[InstantInQuery, Query()], end: Annotated[InstantInQuery, Query()], rooms: TheRooms
+    space_id: UUID,
+    start: Annotated[InstantInQuery, Query()],
+    end: Annotated[InstantInQuery, Query()],
+    rooms: TheRooms,
+    request: Request,
 ) -> Response:
     """Whether a booking of the slot would be accepted now from a user whose allowance is not used up."""
+    await awaited(request, rooms.views, availability.VIEW.name)
     slot = Slot(start, end)
     judged = await availability.of(rooms.views, space_id, slot, now=datetime.now(UTC))
     document = {
@@ -86,7 +94,7 @@ async def of_slot(
         "conflicting_slots": judged.conflicting_slots,
         "refusals": [described(refusal) for refusal in judged.refusals],
     }
-    return stored(orjson.dumps(document, option=orjson.OPT_UTC_Z), judged.position)
+    return stored(request, orjson.dumps(document, option=orjson.OPT_UTC_Z), judged.position)
 
 
 @router.get("/spaces/{space_id}/slots", response_model=list[SlotDocument])
@@ -94,10 +102,12 @@ async def slots(
     space_id: UUID,
     date: Annotated[date, Query(description="A date on the space's wall clock.")],
     rooms: TheRooms,
+    request: Request,
     duration: Duration = None,
     step: Annotated[int | None, Query(ge=5, le=1_440, description="Minutes from one start to the next.")] = None,
 ) -> Response:
     """The slots beginning on a local date that would be accepted now, every `step` from each opening."""
+    await awaited(request, rooms.views, availability.VIEW.name)
     found = await finding.bookable(
         rooms.views,
         space_id,
@@ -106,21 +116,25 @@ async def slots(
         step=_minutes(step),
         now=datetime.now(UTC),
     )
-    return _slots(found)
+    return _slots(request, found)
 
 
 @router.get("/spaces/{space_id}/next-available", response_model=list[SlotDocument])
 async def next_available(
     space_id: UUID,
     rooms: TheRooms,
+    request: Request,
     duration: Duration = None,
     after: Annotated[InstantInQuery | None, Query(description="Not before then; now, if it is not given.")] = None,
 ) -> Response:
     """The first slot that would be accepted now, in a list; an empty one when there is none within the horizon."""
+    await awaited(request, rooms.views, availability.VIEW.name)
     now = datetime.now(UTC)
     beginning = now if after is None else max(EARLIEST, min(in_utc(after), LATEST))
     wanted = _minutes(duration)
-    return _slots(await finding.next_available(rooms.views, space_id, duration=wanted, after=beginning, now=now))
+    return _slots(
+        request, await finding.next_available(rooms.views, space_id, duration=wanted, after=beginning, now=now)
+    )
 
 
 @router.get("/spaces/{space_id}/calendar", response_model=list[BusyDocument])
@@ -133,6 +147,7 @@ async def calendar(
 ) -> Response:
     """What is held of a space, buffers included, in at most 31 days; one's own bookings in full, for staff all."""
     views, span, now = rooms_of(request).views, Slot(start, end), datetime.now(UTC)
+    await awaited(request, views, spaces.VIEW.name, bookings.VIEW.name)
     if await spaces.one(views, space_id) is None:
         raise NotFound("space", space_id)
     held, position = await bookings.of_space(views, space_id, span, now=now)
@@ -145,7 +160,7 @@ async def calendar(
         }
         for one in held
     ]
-    return stored(orjson.dumps(items, option=orjson.OPT_UTC_Z), position)
+    return stored(request, orjson.dumps(items, option=orjson.OPT_UTC_Z), position)
 
 
 @router.get(
@@ -155,12 +170,13 @@ async def calendar(
 )
 async def every(rooms: TheRooms, request: Request, limit: Limit = PAGE, cursor: Cursor = None) -> Response:
     """Every space, by name."""
+    await awaited(request, rooms.views, spaces.VIEW.name)
     return listed(await spaces.all(rooms.views, limit=limit, cursor=cursor), request)
 
 
-def _slots(found: Found) -> Response:
+def _slots(request: Request, found: Found) -> Response:
     document = [{"start": slot.start, "end": slot.end} for slot in found.slots]
-    return stored(orjson.dumps(document, option=orjson.OPT_UTC_Z), found.position)
+    return stored(request, orjson.dumps(document, option=orjson.OPT_UTC_Z), found.position)
 
 
 def _minutes(count: int | None) -> timedelta | None:

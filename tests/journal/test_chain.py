@@ -19,8 +19,8 @@ from journal import chain
 from journal.chain import COLUMNS, Broken, Row
 from journal.journal import Journal
 from tests.examples import BEN, DESK, ROOM, cancelled, created, events, hours, ids, texts
-from tests.journal.test_codec import Everybody
 from tests.journals import Place, a_journal, a_place, activated, entry
+from tests.keys import Everybody
 
 FEW = hypothesis.settings(
     max_examples=40, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
@@ -104,10 +104,10 @@ async def test_sql_and_python_make_the_same_chain_of_our_facts(place: Place, jou
         drawn.extend(some)
 
     draw()
-    people = {event.user_id for event in drawn if hasattr(event, "user_id")}
+    keys, people = Everybody(), {event.user_id for event in drawn if hasattr(event, "user_id")}
     with place.role() as role:
         role.cursor().executemany(
-            "insert into sealing_keys values (%s, %s)", [(person, Everybody()[person]) for person in people]
+            "insert into sealing_keys values (%s, %s)", [(person, keys[person]) for person in people]
         )
 
     await journal.append(await entry(journal, *drawn, request_digest=b"\0" * 32, causation_id=uuid4()))

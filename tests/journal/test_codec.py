@@ -15,18 +15,10 @@ from journal.codec import UnknownFact
 from tests.examples import ANA, EVENT_TYPES, cancelled, created, events, events_of, hours, texts
 from tests.journal import frozen
 from tests.journal.frozen import Frozen
+from tests.keys import Everybody
 
 KEY, OTHER_KEY = sealing.new_key(), sealing.new_key()
-
-
-class Everybody(dict[UUID, bytes]):
-    """One key, whoever asks."""
-
-    def __missing__(self, person: UUID) -> bytes:
-        return KEY
-
-    def get(self, person: UUID, default: bytes | None = None) -> bytes:
-        return KEY
+EVERYBODY = Everybody()
 
 
 def frozen_rows(*names: str) -> Iterator[Frozen]:
@@ -35,9 +27,9 @@ def frozen_rows(*names: str) -> Iterator[Frozen]:
 
 @hypothesis.given(events)
 def test_every_event_survives_encoding_and_decoding(event: Event):
-    name, version, payload = codec.encode(event, Everybody())
+    name, version, payload = codec.encode(event, EVERYBODY)
 
-    assert codec.opened(codec.decode(name, version, payload), Everybody()) == event
+    assert codec.opened(codec.decode(name, version, payload), EVERYBODY) == event
 
 
 @pytest.mark.parametrize("row", frozen.ROWS, ids=lambda row: f"{row.name}-{row.version}")
@@ -70,7 +62,7 @@ def test_a_field_this_code_does_not_know_does_not_matter():
 def test_without_its_key_a_text_reads_as_erased_and_everything_else_as_it_was(event: Event):
     field = "notes" if isinstance(event, BookingCreated) else "reason"
 
-    assert codec.opened(codec.decode(*codec.encode(event, Everybody())), {}) == replace(event, **{field: None})
+    assert codec.opened(codec.decode(*codec.encode(event, EVERYBODY)), {}) == replace(event, **{field: None})
 
 
 @hypothesis.given(st.text(st.characters(categories=["L", "N"], max_codepoint=0x2FFF), min_size=4, max_size=50))
@@ -78,7 +70,7 @@ def test_a_sealed_text_does_not_stand_in_the_payload(text: str):
     booking = created(hours(10, 12), notes=f"« {text} »")
 
     for fact in (booking, cancelled(booking, reason=f"« {text} »")):
-        assert f"« {text} »" not in codec.encode(fact, Everybody())[2]
+        assert f"« {text} »" not in codec.encode(fact, EVERYBODY)[2]
 
 
 @hypothesis.given(texts)
