@@ -29,7 +29,7 @@ class BookingCreated:
 
     @property
     def held(self) -> Span:
-        return self.hold or self.slot
+        return self.hold or self.slot.with_buffers()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class BookingCancelled:
 
     @property
     def held(self) -> Span:
-        return self.hold or self.slot
+        return self.hold or self.slot.with_buffers()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,7 +70,7 @@ class Slot(Span):
     longest = LONGEST
     beyond = timedelta(0)
 
-    def with_buffers(self, before: timedelta, after: timedelta) -> Span:
+    def with_buffers(self, before: timedelta = timedelta(0), after: timedelta = timedelta(0)) -> Span:
         """What a booking of it holds."""
         return Span(self.start - before, self.end + after)
 

@@ -3,7 +3,6 @@
 The story is set on Monday 5 January 2026, in UTC unless a spec names a zone.
 """
 
-from collections.abc import Iterable
 from dataclasses import fields
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -15,22 +14,28 @@ from hypothesis import strategies as st
 from booking.events import (
     BookingCancelled,
     BookingCreated,
+    BookingExpired,
+    BookingNotesChanged,
     BookingRescheduled,
     Event,
     SpaceCreated,
+    SpecialHoursCleared,
     SpecialHoursSet,
     UserRegistered,
 )
 from booking.opening_hours import WEEKDAYS, OpeningHours, Window
+from booking.refusals import SlotTaken
 from booking.roles import Role
-from booking.slots import EARLIEST, LATEST, LONGEST, LONGEST_BUFFER, Slot
+from booking.slots import EARLIEST, LATEST, LONGEST, LONGEST_BUFFER, Slot, Span
 from booking.terms import Description, Rules
 from booking.zones import names
 
-MONDAY, TUESDAY = date(2026, 1, 5), date(2026, 1, 6)
+SUNDAY, MONDAY, TUESDAY = date(2026, 1, 4), date(2026, 1, 5), date(2026, 1, 6)
+WEDNESDAY, THURSDAY = date(2026, 1, 7), date(2026, 1, 8)
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 MONDAY_8AM = datetime(2026, 1, 5, 8, tzinfo=UTC)
 MONDAY_NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
+NOTHING, INSTANT, HALF_HOUR, HOUR = timedelta(0), timedelta(microseconds=1), timedelta(minutes=30), timedelta(hours=1)
 
 ROOM, DESK = UUID(int=0xA1), UUID(int=0xA2)
 ANA, BEN, CLEO = UUID(int=0xB1), UUID(int=0xB2), UUID(int=0xB3)
@@ -51,6 +56,16 @@ def hours(start: float, end: float, day: date = MONDAY) -> Slot:
     return Slot(at(start, day), at(end, day))
 
 
+def held(start: float, end: float, day: date = MONDAY) -> Span:
+    """What is held between two hours of a UTC date, buffers and all."""
+    return Span(at(start, day), at(end, day))
+
+
+def taken(*slots: Span) -> SlotTaken:
+    """That bookings hold these, without buffers."""
+    return SlotTaken(tuple(Span(slot.start, slot.end) for slot in slots))
+
+
 class Folds(Protocol):
     def fold(self, event: Event) -> None: ...
 
@@ -63,11 +78,6 @@ def given(aggregate: Folded, *history: Event) -> Folded:
     for event in history:
         aggregate.fold(event)
     return aggregate
-
-
-def about(history: Iterable[Event], **ids: UUID) -> list[Event]:
-    """The facts of `history` that carry all these ids, such as `space_id=ROOM`."""
-    return [event for event in history if all(getattr(event, name, None) == id for name, id in ids.items())]
 
 
 def space_created(
@@ -102,27 +112,90 @@ def created(
     space_id: UUID = ROOM,
     user_id: UUID = ANA,
     booking_id: UUID | None = None,
+    before: timedelta = NOTHING,
+    after: timedelta = NOTHING,
     notes: str | None = None,
     at: datetime = NEW_YEAR,
 ) -> BookingCreated:
-    """A slot is held; without a `booking_id` the same space, user and slot are the same booking."""
-    id = booking_id or uuid5(space_id, f"{user_id} {slot.start} {slot.end}")
-    return BookingCreated(booking_id=id, space_id=space_id, user_id=user_id, slot=slot, notes=notes, at=at)
+    """A slot is held, with buffers `before` and `after` it.
+
+    Without a `booking_id` the same space, user and slot are the same booking.
+    """
+    return BookingCreated(
+        booking_id=booking_id or uuid5(space_id, f"{user_id} {slot.start} {slot.end}"),
+        space_id=space_id,
+        user_id=user_id,
+        slot=slot,
+        hold=slot.with_buffers(before, after),
+        notes=notes,
+        at=at,
+    )
+
+
+def rescheduled(
+    booking: BookingCreated | BookingRescheduled,
+    slot: Slot,
+    *,
+    by: UUID | None = None,
+    before: timedelta = NOTHING,
+    after: timedelta = NOTHING,
+    at: datetime = MONDAY_8AM,
+) -> BookingRescheduled:
+    """The booking was moved from where that fact had put it, by its user unless `by` somebody else."""
+    return BookingRescheduled(
+        booking_id=booking.booking_id,
+        space_id=booking.space_id,
+        user_id=booking.user_id,
+        slot=slot,
+        hold=slot.with_buffers(before, after),
+        slot_before=booking.slot,
+        hold_before=booking.held,
+        rescheduled_by=by or booking.user_id,
+        at=at,
+    )
+
+
+def notes_changed(booking: BookingCreated, notes: str | None, *, at: datetime = MONDAY_8AM) -> BookingNotesChanged:
+    return BookingNotesChanged(
+        booking_id=booking.booking_id, space_id=booking.space_id, user_id=booking.user_id, notes=notes, at=at
+    )
 
 
 def cancelled(
-    booking: BookingCreated, *, by: UUID | None = None, reason: str | None = None, at: datetime = MONDAY_8AM
+    booking: BookingCreated | BookingRescheduled,
+    *,
+    by: UUID | None = None,
+    reason: str | None = None,
+    at: datetime = MONDAY_8AM,
 ) -> BookingCancelled:
-    """The booking was given back, by its user unless `by` somebody else."""
+    """The booking was given back where that fact had put it, by its user unless `by` somebody else."""
     return BookingCancelled(
         booking_id=booking.booking_id,
         space_id=booking.space_id,
         user_id=booking.user_id,
         slot=booking.slot,
+        hold=booking.hold,
         cancelled_by=by or booking.user_id,
         reason=reason,
         at=at,
     )
+
+
+def expired(booking: BookingCreated | BookingRescheduled, *, at: datetime) -> BookingExpired:
+    """The slot that fact had given the booking is over."""
+    return BookingExpired(
+        booking_id=booking.booking_id, space_id=booking.space_id, user_id=booking.user_id, slot=booking.slot, at=at
+    )
+
+
+def special(day: date, *windows: Window, space_id: UUID = ROOM, reason: str = "Holiday") -> SpecialHoursSet:
+    """The space keeps other windows on a local date; without any it is closed."""
+    return SpecialHoursSet(space_id=space_id, date=day, windows=windows, reason=reason, at=NEW_YEAR)
+
+
+def as_usual(day: date, *, space_id: UUID = ROOM) -> SpecialHoursCleared:
+    """The space keeps its weekday's windows again on a local date."""
+    return SpecialHoursCleared(space_id=space_id, date=day, at=NEW_YEAR)
 
 
 instants = st.datetimes(
@@ -138,13 +211,13 @@ limits = st.integers(1, 1000)
 slots = st.builds(
     lambda start, duration: Slot(start, start + duration),
     instants,
-    st.timedeltas(min_value=timedelta(microseconds=1), max_value=LONGEST),
+    st.timedeltas(INSTANT, LONGEST),
 )
 
 spans = st.builds(
     lambda slot, before, after: slot.with_buffers(before, after),
     slots,
-    *[st.timedeltas(timedelta(0), LONGEST_BUFFER)] * 2,
+    *[st.timedeltas(NOTHING, LONGEST_BUFFER)] * 2,
 )
 
 clocks = st.builds("{:02}:{:02}".format, st.integers(0, 23), st.integers(0, 59))
@@ -177,7 +250,7 @@ descriptions = st.builds(
 _fields: dict[str, st.SearchStrategy[Any]] = {
     "at": instants,
     "booking_id": ids,
-    "cancelled_by": ids,
+    "cancelled_by": st.none() | ids,
     "date": st.dates(MONDAY, date(2100, 1, 1)),
     "description": descriptions,
     "hold": st.none() | spans,

@@ -1,7 +1,7 @@
 """The decisions about bookings, asked of a plain list of facts: each aggregate folds those that bear its tag."""
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID, uuid5
 
 from booking import bookings
@@ -12,7 +12,8 @@ from booking.events import Event
 from booking.slots import Slot
 from booking.spaces import Space
 from booking.users import User
-from tests.examples import ANA, MONDAY_8AM, ROOM, about, given
+from journal import tags
+from tests.examples import ANA, MONDAY_8AM, ROOM, Folded, given
 
 
 def create(
@@ -25,13 +26,14 @@ def create(
     notes: str | None = None,
 ) -> list[Event]:
     """The facts of a request for `slot`, or `Refused`; the id follows from what is asked and when."""
-    of_space, of_user = about(history, space_id=of), about(history, user_id=by)
+    tagged = Tagged(history)
+    space = tagged.space(of)
     return list(
         bookings.create(
-            given(Space(of), *of_space),
-            given(User(by), *of_user),
-            [given(Calendar(day), *of_space) for day in slot.dates()],
-            given(Allowance(), *of_user),
+            space,
+            tagged.fold(User(by), tags.user(by)),
+            tagged.calendars(of, space.hold(slot).dates()),
+            tagged.fold(Allowance(), tags.allowance(by)),
             booking_id=uuid5(of, f"{by} {slot.start} {slot.end} {now}"),
             slot=slot,
             notes=notes,
@@ -40,24 +42,83 @@ def create(
     )
 
 
+def reschedule(
+    history: Iterable[Event],
+    booking_id: UUID,
+    slot: Slot,
+    *,
+    of: UUID = ROOM,
+    held_by: UUID = ANA,
+    by: UUID | None = ANA,
+    at_any_time: bool = False,
+    now: datetime = MONDAY_8AM,
+) -> list[Event]:
+    """The facts of moving a booking of the space `of`, `held_by` a user, to `slot`, or `Refused`."""
+    tagged = Tagged(history)
+    space = tagged.space(of)
+    return list(
+        bookings.reschedule(
+            tagged.booking(booking_id),
+            space,
+            tagged.fold(User(held_by), tags.user(held_by)),
+            tagged.calendars(of, space.hold(slot).dates()),
+            tagged.fold(Allowance(), tags.allowance(held_by)),
+            slot=slot,
+            by=by,
+            at_any_time=at_any_time,
+            now=now,
+        )
+    )
+
+
+def change_notes(
+    history: Iterable[Event], booking_id: UUID, notes: str | None, *, now: datetime = MONDAY_8AM
+) -> list[Event]:
+    """The facts of giving a booking other notes, or `Refused`."""
+    return list(bookings.change_notes(Tagged(history).booking(booking_id), notes=notes, now=now))
+
+
 def cancel(
     history: Iterable[Event],
     booking_id: UUID,
     *,
     of: UUID = ROOM,
-    by: UUID = ANA,
+    by: UUID | None = ANA,
     at_any_time: bool = False,
     now: datetime = MONDAY_8AM,
     reason: str | None = None,
 ) -> list[Event]:
     """The facts of giving a booking of the space `of` back, or `Refused`."""
+    tagged = Tagged(history)
     return list(
         bookings.cancel(
-            given(Booking(booking_id), *about(history, booking_id=booking_id)),
-            given(Space(of), *about(history, space_id=of)),
-            by=by,
-            at_any_time=at_any_time,
-            reason=reason,
-            now=now,
+            tagged.booking(booking_id), tagged.space(of), by=by, at_any_time=at_any_time, reason=reason, now=now
         )
     )
+
+
+def expire(history: Iterable[Event], booking_id: UUID, *, now: datetime) -> list[Event]:
+    """The facts of recording that a booking is over."""
+    return list(bookings.expire(Tagged(history).booking(booking_id), now=now))
+
+
+class Tagged:
+    """A history by the tags its facts bear."""
+
+    def __init__(self, history: Iterable[Event]) -> None:
+        self._facts: dict[str, list[Event]] = {}
+        for fact in history:
+            for tag in tags.of(fact):
+                self._facts.setdefault(tag, []).append(fact)
+
+    def fold(self, aggregate: Folded, tag: str) -> Folded:
+        return given(aggregate, *self._facts.get(tag, ()))
+
+    def space(self, id: UUID) -> Space:
+        return self.fold(Space(id), tags.space(id))
+
+    def booking(self, id: UUID) -> Booking:
+        return self.fold(Booking(id), tags.booking(id))
+
+    def calendars(self, space_id: UUID, dates: Iterable[date]) -> list[Calendar]:
+        return [self.fold(Calendar(day), tags.calendar(space_id, day)) for day in dates]
