@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
 from rich.console import Console
 
-from daybook import embedded, settings
+from daybook import auditing, embedded, settings
 from daybook.migrations import run
 from daybook.settings import Settings
 from daybook.supervisor import CannotRun
@@ -86,15 +86,18 @@ def _with_stores(*, views: bool = True) -> Settings:
 
 
 @contextmanager
-def _complaining() -> Iterator[None]:
-    """What people can mend is told in one line each, with exit code 1."""
+def _complaining(code: int = 1) -> Iterator[None]:
+    """What people can mend is told in one line each, with this exit code."""
     try:
         yield
     except ValidationError as invalid:
         for error in invalid.errors(include_input=False, include_url=False):
             setting = " ".join(str(part).upper() for part in error["loc"])
             complaints.print(f"daybook: {setting} {error['msg'].removeprefix('Value error, ')}".replace("  ", " "))
-        raise typer.Exit(1) from None
+        raise typer.Exit(code) from None
     except (CannotRun, OSError, psycopg.OperationalError) as error:
         complaints.print(f"daybook: {error}")
-        raise typer.Exit(1) from None
+        raise typer.Exit(code) from None
+
+
+app.add_typer(auditing.commands(lambda: _with_stores(views=False), _complaining), name="audit")

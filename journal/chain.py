@@ -100,15 +100,15 @@ format(
 coalesce(array_to_string(tags, chr({ord(_SEPARATOR)}), chr({ord(_SEPARATOR)})), ''),
 format(' %%s:%%s', octet_length(payload), payload)
 """
-"""Of a row of `events`: format, hash, what is hashed before the tags, the tags in one, and what is hashed after them."""
+"""Columns of `events`: format, hash, what is hashed before the tags, the tags in one, what is hashed after them."""
 
 
 def link_in_bulk(previous: bytes, before: str, tags: Sequence[str], after: str) -> bytes:
-    """What `link` answers for an ordinary row of format `FORMAT`, from the columns `IN_BULK`; `tags_in_bulk` parts the
-    tags."""
+    """What `link` answers for an ordinary row of format `FORMAT`, from `IN_BULK` and `tags_in_bulk`."""
     between = "".join([f" {len(tag.encode())}:{tag}" for tag in tags])
     return hashlib.sha256(previous + f"{before}{between}{after}".encode()).digest()
 
 
 def tags_in_bulk(tags: str) -> list[str]:
+    """The tags of an ordinary row."""
     return tags.split(_SEPARATOR)
