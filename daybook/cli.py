@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
 from rich.console import Console
 
-from daybook import auditing, embedded, settings
+from daybook import auditing, embedded, importing, settings
 from daybook.migrations import run
 from daybook.settings import Settings
 from daybook.supervisor import CannotRun
@@ -56,6 +56,30 @@ def migrate() -> None:
     """Bring the database's schema up to date, before anything else starts."""
     with _complaining():
         _migrate(_with_stores(views=False))
+
+
+@app.command("import", help=importing.HELP)
+def import_timetable(
+    file: importing.File,
+    email: importing.As,
+    timezone: importing.Zone,
+    hours: importing.Hours = "00:00-24:00",
+    starting: importing.Starting = None,
+    grant: importing.Grant = False,
+    dry_run: importing.DryRun = False,
+) -> None:
+    with _complaining():
+        code = importing.run(
+            _with_stores(views=False),
+            file,
+            email=email,
+            timezone=timezone,
+            hours=hours,
+            starting=starting.date() if starting else None,
+            grant=grant,
+            dry_run=dry_run,
+        )
+    raise typer.Exit(code)
 
 
 def _migrate(told: Settings) -> None:
