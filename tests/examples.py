@@ -31,7 +31,7 @@ from booking.terms import Description, Rules
 from booking.zones import names
 
 SUNDAY, MONDAY, TUESDAY = date(2026, 1, 4), date(2026, 1, 5), date(2026, 1, 6)
-WEDNESDAY, THURSDAY = date(2026, 1, 7), date(2026, 1, 8)
+WEDNESDAY, THURSDAY, FRIDAY = date(2026, 1, 7), date(2026, 1, 8), date(2026, 1, 9)
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 MONDAY_8AM = datetime(2026, 1, 5, 8, tzinfo=UTC)
 MONDAY_NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
