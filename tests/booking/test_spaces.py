@@ -16,6 +16,7 @@ from booking.events import (
     SpaceCreated,
     SpaceDeactivated,
     SpaceDescribed,
+    SpecialHoursSet,
 )
 from booking.opening_hours import OpeningHours, Window
 from booking.refusals import (
@@ -29,27 +30,35 @@ from booking.refusals import (
     TooLittleNotice,
 )
 from booking.slots import Slot
-from booking.spaces import Space, change, create
+from booking.spaces import Space, SpecialHours, change, create
 from booking.terms import Rules
 from booking.zones import UnknownZone
 from tests.examples import (
     ALWAYS_OPEN,
+    FRIDAY,
+    INSTANT,
     MEETING_ROOM,
     MONDAY,
     MONDAY_8AM,
     NEW_YEAR,
     OFFICE_HOURS,
     ROOM,
+    SUNDAY,
+    THURSDAY,
     TUESDAY,
+    WEDNESDAY,
+    as_usual,
     at,
     created,
     events_of,
     given,
+    held,
     hours,
     space_created,
+    special,
+    windows,
 )
 
-INSTANT = timedelta(microseconds=1)
 DEACTIVATED = SpaceDeactivated(space_id=ROOM, at=NEW_YEAR)
 
 
@@ -104,7 +113,7 @@ def test_the_horizon_counts_the_days_of_the_space():
 
 
 def test_a_slot_keeps_within_the_opening_hours_to_the_instant():
-    day_before, today = (at(8, date(2026, 1, 4)), at(22, date(2026, 1, 4))), (at(8), at(22))
+    day_before, today = (at(8, SUNDAY), at(22, SUNDAY)), (at(8), at(22))
     outside = OutsideOpeningHours("UTC", (day_before, today))
 
     assert said(room(), hours(8, 9), now=at(0)) == []
@@ -219,8 +228,9 @@ def test_each_part_that_changes_is_a_fact_of_its_own():
             OpeningHoursChanged(space_id=ROOM, opening_hours=ALWAYS_OPEN, at=MONDAY_8AM),
         ),
         ({"is_active": False}, SpaceDeactivated(space_id=ROOM, at=MONDAY_8AM)),
+        ({"special_hours": {MONDAY: SpecialHours((), "Holiday")}}, replace(special(MONDAY), at=MONDAY_8AM)),
     ],
-    ids=["description", "rules", "opening_hours", "is_active"],
+    ids=["description", "rules", "opening_hours", "is_active", "special_hours"],
 )
 def test_a_part_that_changes_leaves_the_others_alone(part: dict[str, Any], fact):
     assert list(change(room(), **part, now=MONDAY_8AM)) == [fact]
@@ -240,12 +250,99 @@ def test_what_is_equal_changes_nothing(is_active: bool):
         description=replace(MEETING_ROOM, price_per_hour=Decimal(25)),
         rules=Rules(),
         opening_hours=OpeningHours.daily("08:00", "22:00"),
+        special_hours={},
         is_active=is_active,
         now=MONDAY_8AM,
     )
 
     assert list(same) == []
     assert list(change(space, now=MONDAY_8AM)) == []
+
+
+LATE, CLOSED = SpecialHours((Window("20:00", "02:00"),), "Concert"), SpecialHours((), "Holiday")
+
+
+def test_a_space_is_made_with_hours_for_single_dates():
+    (_, *facts) = create(
+        Space(ROOM),
+        description=MEETING_ROOM,
+        timezone="UTC",
+        rules=Rules(),
+        opening_hours=OFFICE_HOURS,
+        special_hours={TUESDAY: CLOSED, MONDAY: LATE},
+        now=NEW_YEAR,
+    )
+
+    assert facts == [special(MONDAY, *LATE.windows, reason="Concert"), special(TUESDAY)]
+
+
+def test_each_date_that_is_to_have_other_hours_is_a_fact_of_its_own():
+    space = given(room(), special(MONDAY), special(TUESDAY, *LATE.windows, reason="Concert"), special(THURSDAY))
+
+    facts = list(change(space, special_hours={WEDNESDAY: LATE, TUESDAY: CLOSED, THURSDAY: CLOSED}, now=NEW_YEAR))
+
+    assert facts == [as_usual(MONDAY), special(TUESDAY), special(WEDNESDAY, *LATE.windows, reason="Concert")]
+    assert given(space, *facts).special_hours == {TUESDAY: CLOSED, WEDNESDAY: LATE, THURSDAY: CLOSED}
+
+
+def test_another_reason_alone_is_a_fact_too():
+    facts = list(
+        change(given(room(), special(MONDAY)), special_hours={MONDAY: SpecialHours((), "Flood")}, now=NEW_YEAR)
+    )
+
+    assert facts == [special(MONDAY, reason="Flood")]
+
+
+def test_no_special_hours_at_all_clears_them_and_saying_nothing_leaves_them():
+    space = given(room(), special(MONDAY), special(TUESDAY))
+
+    assert list(change(space, special_hours={}, now=NEW_YEAR)) == [as_usual(MONDAY), as_usual(TUESDAY)]
+    assert list(change(space, now=NEW_YEAR)) == []
+
+
+def test_a_closed_date_admits_nothing_until_it_is_as_usual_again():
+    space = given(room(), special(MONDAY))
+    outside = OutsideOpeningHours("UTC", ((at(8, SUNDAY), at(22, SUNDAY)),))
+    assert said(space, hours(10, 12)) == [outside]
+    assert said(space, hours(10, 12, TUESDAY)) == []
+
+    assert said(given(space, as_usual(MONDAY)), hours(10, 12)) == []
+
+
+def test_special_windows_replace_all_those_of_the_weekday():
+    space = given(room(), special(MONDAY, Window("06:00", "07:00"), Window("12:00", "13:00")))
+
+    assert said(space, hours(6, 7), now=at(0)) == []
+    assert said(space, hours(12, 13)) == []
+    open_then = (at(8, SUNDAY), at(22, SUNDAY)), (at(6), at(7)), (at(12), at(13))
+    assert said(space, hours(10, 12)) == [OutsideOpeningHours("UTC", open_then)]
+
+
+def test_a_date_that_was_changed_twice_keeps_the_last_hours():
+    space = given(room(), special(MONDAY), special(MONDAY, Window("06:00", "07:00")))
+
+    assert said(space, hours(6, 7), now=at(0)) == []
+
+
+def test_special_hours_of_one_space_do_not_reach_a_copy_of_it():
+    space = given(room(), special(MONDAY))
+    copied = replace(space)
+
+    given(space, special(TUESDAY), as_usual(MONDAY))
+
+    assert copied.special_hours == {MONDAY: CLOSED}
+
+
+def test_duration_and_hours_are_judged_on_the_slot_and_not_on_what_is_held():
+    space = room(buffer_before=timedelta(hours=4), buffer_after=timedelta(hours=4), max_duration=timedelta(hours=1))
+
+    assert said(space, hours(8, 9), now=at(0)) == []
+    assert said(space, hours(21, 22)) == []
+    assert space.hold(hours(8, 9)) == held(4, 13)
+
+
+def test_notice_is_that_of_the_slot_and_not_of_the_buffer_before_it():
+    assert said(room(buffer_before=timedelta(hours=3)), hours(10, 11), now=at(9)) == []
 
 
 def test_nothing_is_changed_of_a_space_that_is_not_there():
@@ -260,7 +357,10 @@ def test_the_document_of_a_space_shows_all_its_rules():
             mon=(Window("08:00", "12:00"), Window("13:00", "24:00")), sat=(Window("18:00", "02:00"),)
         ),
         cancellation_deadline=timedelta(hours=2),
+        buffer_before=timedelta(minutes=10),
+        buffer_after=timedelta(minutes=15),
     )
+    given(space, special(TUESDAY), special(MONDAY, Window("10:00", "14:00"), reason="Inventory"))
 
     assert space.document() == {
         "id": ROOM,
@@ -285,6 +385,12 @@ def test_the_document_of_a_space_shows_all_its_rules():
             "sat": [{"opens": "18:00", "closes": "02:00"}],
             "sun": [],
         },
+        "buffer_before_minutes": 10,
+        "buffer_after_minutes": 15,
+        "special_hours": [
+            {"date": MONDAY, "windows": [{"opens": "10:00", "closes": "14:00"}], "reason": "Inventory"},
+            {"date": TUESDAY, "windows": [], "reason": "Holiday"},
+        ],
         "created_at": NEW_YEAR,
     }
 
@@ -294,15 +400,26 @@ def test_bookings_are_no_part_of_a_space():
 
 
 @hypothesis.settings(max_examples=30, deadline=None)
-@hypothesis.given(events_of(SpaceCreated), events_of(SpaceCreated), st.booleans())
+@hypothesis.given(
+    events_of(SpaceCreated),
+    st.lists(st.builds(special, st.dates(MONDAY, FRIDAY), windows), max_size=4),
+    events_of(SpaceCreated),
+    st.dictionaries(st.dates(MONDAY, FRIDAY), st.sampled_from([LATE, CLOSED]), max_size=4),
+    st.booleans(),
+)
 def test_whatever_a_space_was_it_is_changed_into_what_is_asked_for(
-    before: SpaceCreated, after: SpaceCreated, is_active
+    before: SpaceCreated,
+    specials: list[SpecialHoursSet],
+    after: SpaceCreated,
+    special_hours: dict[date, SpecialHours],
+    is_active: bool,
 ):
-    space = given(Space(before.space_id), before)
+    space = given(Space(before.space_id), before, *specials)
     asked: dict[str, Any] = {
         "description": after.description,
         "rules": after.rules,
         "opening_hours": after.opening_hours,
+        "special_hours": special_hours,
         "is_active": is_active,
     }
 

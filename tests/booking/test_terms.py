@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from booking.slots import LONGEST
+from booking.slots import LONGEST, LONGEST_BUFFER
 from booking.terms import BadRules, Rules
+from tests.examples import INSTANT
 
-MICROSECOND = timedelta(microseconds=1)
 YEAR = timedelta(days=365)
 
 
@@ -20,6 +20,8 @@ def test_the_defaults_are_those_of_an_ordinary_room():
         max_advance_days=365,
         cancellation_deadline=timedelta(days=1),
         concurrent_bookings=1,
+        buffer_before=timedelta(0),
+        buffer_after=timedelta(0),
     )
 
 
@@ -38,6 +40,8 @@ def test_the_defaults_are_those_of_an_ordinary_room():
         {"cancellation_deadline": YEAR},
         {"concurrent_bookings": 1},
         {"concurrent_bookings": 1000},
+        {"buffer_before": LONGEST_BUFFER},
+        {"buffer_after": LONGEST_BUFFER},
     ],
 )
 def test_the_bounds_themselves_are_rules(values: dict[str, Any]):
@@ -47,18 +51,22 @@ def test_the_bounds_themselves_are_rules(values: dict[str, Any]):
 @pytest.mark.parametrize(
     ("values", "why"),
     [
-        ({"min_duration": timedelta(minutes=1) - MICROSECOND}, "1 minute to 31 days"),
-        ({"min_duration": timedelta(minutes=480) + MICROSECOND}, "minimum not over its maximum"),
-        ({"max_duration": timedelta(minutes=30) - MICROSECOND}, "minimum not over its maximum"),
-        ({"max_duration": LONGEST + MICROSECOND}, "1 minute to 31 days"),
-        ({"min_advance": -MICROSECOND}, "notice"),
-        ({"min_advance": YEAR + MICROSECOND}, "notice"),
+        ({"min_duration": timedelta(minutes=1) - INSTANT}, "1 minute to 31 days"),
+        ({"min_duration": timedelta(minutes=480) + INSTANT}, "minimum not over its maximum"),
+        ({"max_duration": timedelta(minutes=30) - INSTANT}, "minimum not over its maximum"),
+        ({"max_duration": LONGEST + INSTANT}, "1 minute to 31 days"),
+        ({"min_advance": -INSTANT}, "notice"),
+        ({"min_advance": YEAR + INSTANT}, "notice"),
         ({"max_advance_days": -1}, "horizon"),
         ({"max_advance_days": 3651}, "horizon"),
-        ({"cancellation_deadline": -MICROSECOND}, "cancellation deadline"),
-        ({"cancellation_deadline": YEAR + MICROSECOND}, "cancellation deadline"),
+        ({"cancellation_deadline": -INSTANT}, "cancellation deadline"),
+        ({"cancellation_deadline": YEAR + INSTANT}, "cancellation deadline"),
         ({"concurrent_bookings": 0}, "1 to 1000"),
         ({"concurrent_bookings": 1001}, "1 to 1000"),
+        ({"buffer_before": -INSTANT}, "a buffer is 0 minutes to a day"),
+        ({"buffer_after": -INSTANT}, "a buffer is 0 minutes to a day"),
+        ({"buffer_before": LONGEST_BUFFER + INSTANT}, "a buffer is 0 minutes to a day"),
+        ({"buffer_after": LONGEST_BUFFER + INSTANT}, "a buffer is 0 minutes to a day"),
     ],
 )
 def test_values_past_a_bound_are_no_rules(values: dict[str, Any], why: str):
