@@ -10,7 +10,7 @@ import logging
 import traceback
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from redis.exceptions import ConnectionError as Disconnected
@@ -20,12 +20,12 @@ from redis.exceptions import TimeoutError as NoAnswer
 from journal import chain
 from journal.connection import Unavailable
 from journal.journal import Journal, Recorded
-from projections import availability, bookings, spaces
+from projections import activity, availability, bookings, spaces, utilisation
 from projections.asking import Asking
 from projections.generations import Generation, Keys, Lease, Mark, Moved, NotOwner
 from projections.views import Documents, Lists, View
 
-VIEWS = (availability.VIEW, bookings.VIEW, spaces.VIEW)
+VIEWS = (availability.VIEW, bookings.VIEW, spaces.VIEW, utilisation.VIEW, activity.VIEW)
 PAGE = 500  # facts
 POLL = 0.5  # seconds: leases are kept and the journal is looked at, whether its bell rang or not
 LEASE = timedelta(seconds=5)
@@ -43,14 +43,16 @@ class Followed:
     lease: Lease
     active: Generation | None = None
     building: Generation | None = None
+    previous: Generation | None = None
     resting_until: float = 0.0  # on the loop's clock
     rest: float = POLL  # seconds
     is_cut_off: bool = False
+    kept: set[bytes] = field(default_factory=set)
     sweeping: asyncio.Task[None] | None = None
 
     def forget(self) -> None:
         """Feed nothing until the lease was taken again."""
-        self.active = self.building = None
+        self.active = self.building = self.previous = None
 
 
 class Follower:
@@ -106,7 +108,7 @@ class Follower:
             await asyncio.gather(*(self._alone(followed, self._take(followed)) for followed in awake))
         together: dict[Mark, list[tuple[Followed, Generation]]] = {}
         for followed in awake:
-            for generation in (followed.active, followed.building):
+            for generation in (followed.active, followed.building, followed.previous):
                 if generation is not None:
                     past = replace(generation.mark, version=0)
                     together.setdefault(past, []).append((followed, generation))
@@ -152,8 +154,11 @@ class Follower:
             building = await lease.begin(Mark(0, view.version, journal_id, chain.origin(journal_id)))
             log.info("the view %s is built anew as generation %s", view.name, building.number.decode())
         followed.active, followed.building = active, building
-        if active and followed.sweeping is None:
-            followed.sweeping = asyncio.create_task(self._alone(followed, lease.sweep(active)))
+        followed.previous = standing.previous if _of_version(standing.previous, view) else None
+        kept = {one.number for one in (standing.active, standing.building, standing.previous) if one}
+        if active and followed.kept != kept:
+            followed.kept = kept
+            followed.sweeping = asyncio.create_task(self._alone(followed, lease.sweep(kept)))
 
     async def _post(self, followed: Followed, generation: Generation, facts: Sequence[Recorded]) -> None:
         """Fold a page into a generation; one that is being built takes over once there is no more."""
@@ -161,12 +166,14 @@ class Follower:
         followed.rest, followed.is_cut_off = POLL, False
         if followed.active is generation:
             followed.active = reached
+        elif followed.previous is generation:
+            followed.previous = reached
         elif followed.building is generation:
             followed.building = reached
             if len(facts) < self._page and not _behind(reached, followed.active):
                 await followed.lease.switch(reached)
                 log.info("the view %s answers from generation %s", followed.view.name, reached.number.decode())
-                followed.active, followed.building, followed.sweeping = reached, None, None
+                followed.previous, followed.active, followed.building = followed.active, reached, None
 
     async def _withdraw(self, followed: Followed, generation: Generation) -> None:
         log.warning("the view %s is of a past the journal does not have", followed.view.name)

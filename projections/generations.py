@@ -5,7 +5,7 @@ share one Redis. A generation is written by whoever holds the view's lease, one 
 """
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
@@ -58,6 +58,11 @@ class Keys:
         return f"{self.prefix}:building"
 
     @property
+    def previous(self) -> str:
+        """The number of the generation that answered before. It is fed for a grace time, to be switched back to."""
+        return f"{self.prefix}:previous"
+
+    @property
     def last(self) -> str:
         """The number given last."""
         return f"{self.prefix}:last"
@@ -67,6 +72,10 @@ class Keys:
         """The token of whoever may write, for as long as the lease lasts."""
         return f"{self.prefix}:owner"
 
+    def apart(self) -> "Keys":
+        """The names under which a generation is filled beside whoever follows the view."""
+        return _Apart(self.prefix)
+
     def mark(self, generation: bytes) -> str:
         return f"{self.prefix}:g{generation.decode()}:mark"
 
@@ -74,6 +83,18 @@ class Keys:
         """The keys of documents and lists."""
         start = f"{self.prefix}:g{generation.decode()}:"
         return [start + name for name in names]
+
+
+class _Apart(Keys):
+    """The same view, with a lease and a generation being filled of its own."""
+
+    @property
+    def building(self) -> str:
+        return f"{self.prefix}:filling"
+
+    @property
+    def owner(self) -> str:
+        return f"{self.prefix}:filler"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +107,15 @@ class Generation:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The generation that answers and the one being filled; either may be missing, or of another version."""
+    """The generation that answers, the one being filled, the one before: any may be missing, or of another version."""
 
     active: Generation | None
     building: Generation | None
+    previous: Generation | None
+
+
+GRACE = timedelta(hours=1)
+"""How long the generation that answered before is fed, so that switching back to it is one step."""
 
 
 class NotOwner(Exception):
@@ -106,7 +132,7 @@ local owner = redis.call('GET', KEYS[1])
 if owner and owner ~= ARGV[1] then return false end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 local standing = {}
-for i = 2, 3 do
+for i = 2, 4 do
   local number = redis.call('GET', KEYS[i])
   standing[#standing + 1] = number
   standing[#standing + 1] = number and redis.call('GET', ARGV[3] .. number .. ':mark')
@@ -137,9 +163,29 @@ return 'done'
 _SWITCH = Script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'owner' end
 if redis.call('GET', KEYS[2]) ~= ARGV[2] or redis.call('GET', KEYS[4]) ~= ARGV[3] then return 'mark' end
+local before = redis.call('GET', KEYS[3])
+if before then redis.call('SET', KEYS[5], before, 'PX', ARGV[6]) end
 redis.call('SET', KEYS[3], ARGV[2])
 redis.call('DEL', KEYS[2])
 redis.call('PUBLISH', ARGV[4], ARGV[5])
+return 'done'
+""")
+# Whoever follows the view may be writing to it: the two change places as they are, and only where both are.
+_ROLL_BACK = Script("""
+local active, previous = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
+if not previous or not active then return false end
+local mark = redis.call('GET', ARGV[1] .. previous .. ':mark')
+if not mark or string.match(mark, '^%d+ (%d+)') ~= ARGV[4] then return false end
+redis.call('SET', KEYS[1], previous)
+redis.call('SET', KEYS[2], active, 'PX', ARGV[2])
+redis.call('PUBLISH', ARGV[3], string.match(mark, '^%d+'))
+return previous
+""")
+_HAND_OVER = Script("""
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'owner' end
+if redis.call('GET', KEYS[2]) ~= ARGV[2] then return 'mark' end
+redis.call('SET', KEYS[3], ARGV[2])
+redis.call('DEL', KEYS[1], KEYS[2])
 return 'done'
 """)
 _WITHDRAW = Script("""
@@ -170,12 +216,14 @@ class Lease:
         """Take or keep the lease and say how the view stands; None when it is somebody else's."""
         keys = self._keys
         found = await self._run(
-            _TAKE, (keys.owner, keys.active, keys.building), (self._token, self._lasts, f"{keys.prefix}:g")
+            _TAKE,
+            (keys.owner, keys.active, keys.building, keys.previous),
+            (self._token, self._lasts, f"{keys.prefix}:g"),
         )
         if found is None:
             self._token = secrets.token_hex(16)  # so that nothing under way from the last time can pass for the next
             return None
-        return Standing(_generation(*found[:2]), _generation(*found[2:]))
+        return Standing(_generation(*found[:2]), _generation(*found[2:4]), _generation(*found[4:]))
 
     async def release(self) -> None:
         """Let somebody else have it at once."""
@@ -217,21 +265,30 @@ class Lease:
         keys = self._keys
         await self._change(
             _SWITCH,
-            (keys.building, keys.active, keys.mark(to.number)),
-            (to.number, bytes(to.mark), keys.channel, to.mark.position),
+            (keys.building, keys.active, keys.mark(to.number), keys.previous),
+            (to.number, bytes(to.mark), keys.channel, to.mark.position, GRACE // timedelta(milliseconds=1)),
         )
+
+    async def hand_over(self, generation: Generation, to: Keys) -> None:
+        """Leave a generation that was filled apart to whoever follows the view. Raises `NotOwner`, `Moved`."""
+        await self._change(_HAND_OVER, (self._keys.building, to.building), (generation.number,))
 
     async def withdraw(self, generation: Generation) -> None:
         """Have it neither answer nor be filled any more. Raises `NotOwner`."""
         keys = self._keys
         await self._change(_WITHDRAW, (keys.active, keys.building), (generation.number, keys.channel))
 
-    async def sweep(self, below: Generation) -> None:
-        """Remove every generation older than `below`. Raises `NotOwner`."""
+    async def sweep(self, kept: Collection[bytes]) -> None:
+        """Remove every generation older than the newest whose number is not `kept`. Raises `NotOwner`."""
         start, cursor = f"{self._keys.prefix}:g".encode(), 0
+        newest = max(int(number) for number in kept)
         while True:
             cursor, found = await self._asking.ask("SCAN", cursor, "MATCH", start + b"*", "COUNT", 1_000)
-            old = [key for key in found if int(key[len(start) :].partition(b":")[0]) < int(below.number)]
+            old = [
+                key
+                for key in found
+                if (number := key[len(start) :].partition(b":")[0]) not in kept and int(number) < newest
+            ]
             if old:
                 await self._change(_DROP, old, ())
             if not int(cursor):
@@ -247,6 +304,15 @@ class Lease:
 
     async def _run(self, script: Script, keys: Sequence[Any], arguments: Sequence[Any]) -> Any:
         return await script.run(self._asking.ask, keys, arguments)
+
+
+async def roll_back(asking: Asking, keys: Keys, version: int) -> bytes | None:
+    """Have the generation that answered before answer again; its number, None when there is none of this version."""
+    grace = GRACE // timedelta(milliseconds=1)
+    answer: bytes | None = await _ROLL_BACK.run(
+        asking.ask, (keys.active, keys.previous), (f"{keys.prefix}:g", grace, keys.channel, version)
+    )
+    return answer
 
 
 def _generation(number: bytes | None, mark: bytes | None) -> Generation | None:

@@ -1,0 +1,141 @@
+"""Starting a view over: another generation is filled beside the one that answers, and takes over in one step.
+
+The filling has a lease and a place of its own, so it runs beside the follower and, after a kill at any moment, goes on
+where its last page ended. Once it has caught up it is left to the follower, who feeds it and lets it take over.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+
+from journal import chain
+from journal.journal import Journal
+from projections.asking import Asking
+from projections.following import VIEWS, Follower, post
+from projections.generations import Generation, Keys, Lease, Mark, roll_back
+from projections.views import View
+
+PAGE = 500  # facts: small enough that a query waits no longer beside it
+LEASE = timedelta(seconds=10)
+ANSWER_WITHIN = 5.0  # seconds
+LOOK_AGAIN_AFTER = 0.02  # seconds
+
+Progress = Callable[[int, int], None]
+"""Told the position that is reached, and the journal's last."""
+
+
+class Busy(Exception):
+    """Somebody else is rebuilding the view."""
+
+
+class NoWayBack(Exception):
+    """There is no generation of this version any more that answered before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a view stands: None where there is nothing; positions of the generations, and whether one follows it."""
+
+    view: View
+    version: int | None
+    position: int | None
+    active: int | None
+    previous: int | None
+    filled_to: int | None
+    is_followed: bool
+
+
+class Rebuilder:
+    """Rebuilds, switches back and describes the views of one journal."""
+
+    def __init__(self, redis_url: str, schema: str, journal: Journal) -> None:
+        self._redis_url, self._schema, self._journal = redis_url, schema, journal
+        self._asking = Asking(redis_url, within=ANSWER_WITHIN)
+
+    async def rebuild(self, view: View, progress: Progress) -> int:
+        """Fill a new generation from the journal and return its number once queries are answered from it.
+
+        One whose filling was broken off is gone on with. Raises `Busy`, `Unavailable`, `RedisError`, `OSError`.
+        """
+        keys = self._keys(view)
+        apart = Lease(self._asking, keys.apart(), lasts=LEASE)
+        standing = await apart.take()
+        if standing is None:
+            raise Busy(f"the view {view.name} is being rebuilt")
+        journal_id, head, _ = await self._journal.head()
+        generation = standing.building
+        if generation is None or not await self._can_go_on(generation, view):
+            generation = await apart.begin(Mark(0, view.version, journal_id, chain.origin(journal_id)))
+        facts = await self._journal.page(generation.mark.position, PAGE)
+        while facts:
+            # The next page is read while this one is folded and written.
+            reading = asyncio.create_task(self._journal.page(facts[-1].position, PAGE))
+            try:
+                generation = await post(facts, view, apart, generation)
+                facts = await reading
+            finally:
+                reading.cancel()
+            progress(generation.mark.position, max(head, generation.mark.position))
+        await apart.hand_over(generation, keys)
+        await self._taken_over(view, generation)
+        return int(generation.number)
+
+    async def roll_back(self, view: View) -> int:
+        """Have the generation before answer again; its number. Raises `NoWayBack`, `RedisError`, `OSError`."""
+        number = await roll_back(self._asking, self._keys(view), view.version)
+        if number is None:
+            raise NoWayBack(f"the view {view.name} has no generation to go back to")
+        return int(number)
+
+    async def standing(self, view: View) -> Standing:
+        """How the view stands. Raises `RedisError`, `OSError`."""
+        keys = self._keys(view)
+        names = (keys.active, keys.previous, keys.apart().building, keys.building, keys.owner)
+        active, previous, filling, building, owner = await self._asking.ask("MGET", *names)
+        numbers = [number for number in (active, filling or building) if number]
+        stored = await self._asking.ask("MGET", *(keys.mark(number) for number in numbers)) if numbers else []
+        marks = {number: Mark.of(mark) for number, mark in zip(numbers, stored, strict=True) if mark}
+        mark, filled = marks.get(active), marks.get(filling or building)
+        return Standing(
+            view,
+            mark.version if mark else None,
+            mark.position if mark else None,
+            int(active) if active else None,
+            int(previous) if previous else None,
+            filled.position if filled else None,
+            owner is not None,
+        )
+
+    async def close(self) -> None:
+        await self._asking.close()
+
+    def _keys(self, view: View) -> Keys:
+        return Keys.of(view.name, self._schema)
+
+    async def _can_go_on(self, generation: Generation, view: View) -> bool:
+        """Whether it is of this version, and of a past that the journal has."""
+        mark = generation.mark
+        if mark.version != view.version:
+            return False
+        if mark.position == 0:
+            return mark.hash == chain.origin((await self._journal.head())[0])
+        facts = await self._journal.page(mark.position - 1, 1)
+        return bool(facts) and (facts[0].position, facts[0].hash) == (mark.position, mark.hash)
+
+    async def _taken_over(self, view: View, generation: Generation) -> None:
+        """Wait until it answers. We follow too: where nobody else does, the lease and the switch fall to us."""
+        following = asyncio.create_task(Follower(self._redis_url, self._schema, self._journal, views=(view,)).run())
+        try:
+            while (await self.standing(view)).active != int(generation.number):
+                await asyncio.sleep(LOOK_AGAIN_AFTER)  # noqa: ASYNC110  # another process does it
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+
+
+def named(name: str) -> View:
+    """The view of this name. Raises `KeyError`."""
+    return {view.name: view for view in VIEWS}[name]
