@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
 from rich.console import Console
 
-from daybook import auditing, embedded, importing, settings
+from daybook import auditing, embedded, importing, projecting, settings
 from daybook.migrations import run
 from daybook.settings import Settings
 from daybook.supervisor import CannotRun
@@ -125,3 +125,4 @@ def _complaining(code: int = 1) -> Iterator[None]:
 
 
 app.add_typer(auditing.commands(lambda: _with_stores(views=False), _complaining), name="audit")
+app.add_typer(projecting.commands(_with_stores, _complaining), name="projections")

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from journal import chain
 from journal.journal import Journal
@@ -128,14 +129,24 @@ class Rebuilder:
         """Wait until it answers. We follow too: where nobody else does, the lease and the switch fall to us."""
         following = asyncio.create_task(Follower(self._redis_url, self._schema, self._journal, views=(view,)).run())
         try:
-            while (await self.standing(view)).active != int(generation.number):
-                await asyncio.sleep(LOOK_AGAIN_AFTER)  # noqa: ASYNC110  # another process does it
+            while (await self.standing(view)).active != int(generation.number):  # noqa: ASYNC110 (another process)
+                await asyncio.sleep(LOOK_AGAIN_AFTER)
         finally:
             following.cancel()
             with suppress(asyncio.CancelledError):
                 await following
 
 
-def named(name: str) -> View:
-    """The view of this name. Raises `KeyError`."""
-    return {view.name: view for view in VIEWS}[name]
+def described(standing: Standing, head: int) -> dict[str, Any]:
+    """How a view stands, for whoever runs it; `behind` counts the facts it does not show yet."""
+    state = "missing" if standing.active is None else "followed" if standing.is_followed else "left alone"
+    return {
+        "view": standing.view.name,
+        "state": "building" if standing.active is None and standing.filled_to is not None else state,
+        "version": standing.version,
+        "generation": standing.active,
+        "position": standing.position,
+        "behind": None if standing.position is None else max(head - standing.position, 0),
+        "previous_generation": standing.previous,
+        "filled_to": standing.filled_to,
+    }
