@@ -15,7 +15,9 @@ from api.command_routers import spaces as space_commands
 from api.command_routers import users as user_commands
 from api.door import Door
 from api.query_routers import bookings as booking_queries
+from api.query_routers import dashboards as dashboard_queries
 from api.query_routers import health
+from api.query_routers import projections as projection_queries
 from api.query_routers import spaces as space_queries
 from api.query_routers import users as user_queries
 from api.rooms import Rooms
@@ -30,6 +32,8 @@ ROUTERS = (
     space_queries.router,
     health.router,
     user_queries.router,
+    dashboard_queries.router,
+    projection_queries.router,
     user_commands.router,
     space_commands.router,
     docs.router,

@@ -103,6 +103,47 @@ class BusyDocument(SlotDocument):
     booking: BookingDocument | None
 
 
+class UseOfSpaceDocument(BaseModel):
+    """How many minutes of a space are booked, of how many open ones."""
+
+    space_id: UUID
+    name: str
+    booked_minutes: int
+    open_minutes: int
+
+
+class UseOfDayDocument(BaseModel):
+    """How many minutes of a date are booked, of how many open ones."""
+
+    date: date
+    booked_minutes: int
+    open_minutes: int
+
+
+class ActivityDocument(BaseModel):
+    """What became of bookings on a UTC date; lead times are from the making of a booking to its start."""
+
+    date: date
+    made: int
+    cancelled: int
+    expired: int
+    mean_lead_minutes: int | None
+    lead_times: dict[str, int]
+
+
+class ProjectionDocument(BaseModel):
+    """How a view stands; `behind` counts the facts it does not show yet."""
+
+    view: str
+    state: Literal["missing", "building", "followed", "left alone"]
+    version: int | None
+    generation: int | None
+    position: int | None
+    behind: int | None
+    previous_generation: int | None
+    filled_to: int | None
+
+
 class AvailabilityDocument(BaseModel):
     """Whether a booking of the slot would be accepted now from a user whose allowance is not used up."""
 

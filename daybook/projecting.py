@@ -4,13 +4,23 @@ import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
+from functools import partial
 from typing import Annotated, Any
 
 import orjson
 import typer
 from redis.exceptions import RedisError
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -18,7 +28,7 @@ from daybook.settings import Settings
 from daybook.supervisor import CannotRun
 from journal.connection import Unavailable
 from journal.journal import Journal
-from projections import rebuilding, verifying
+from projections import verifying
 from projections.following import VIEWS
 from projections.rebuilding import Busy, NoWayBack, Rebuilder
 from projections.verifying import NothingToVerify
@@ -90,7 +100,7 @@ async def _rebuilder(settings: Settings) -> AsyncIterator[tuple[Rebuilder, Journ
 async def _tell(settings: Settings) -> None:
     async with _rebuilder(settings) as (rebuilder, journal):
         _, head, _ = await journal.head()
-        rows = [rebuilding.described(await rebuilder.standing(view), head) for view in VIEWS]
+        rows = [(await rebuilder.looked_at(view)).document(view.name, head) for view in VIEWS]
     if not sys.stdout.isatty():
         for row in rows:
             typer.echo(orjson.dumps(row).decode())
@@ -103,21 +113,17 @@ async def _tell(settings: Settings) -> None:
 
 
 async def _rebuild(settings: Settings, views: Sequence[View]) -> None:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
     async with _rebuilder(settings) as (rebuilder, _):
         for view in views:
-            columns = (
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                _Rate(),
-                TimeRemainingColumn(),
-            )
             with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-                task = bar.add_task(view.name, total=None)
-                number = await rebuilder.rebuild(
-                    view, lambda reached, head: bar.update(task, completed=reached, total=head)
-                )
+                show = partial(_show, bar, bar.add_task(view.name, total=None))
+                number = await rebuilder.rebuild(view, show)
             typer.echo(f"{view.name}: answered from generation {number}")
+
+
+def _show(bar: Progress, task: TaskID, reached: int, head: int) -> None:
+    bar.update(task, completed=reached, total=head)
 
 
 async def _roll_back(settings: Settings, view: View) -> None:

@@ -5,7 +5,7 @@ share one Redis. A generation is written by whoever holds the view's lease, one 
 """
 
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Self
@@ -313,6 +313,52 @@ async def roll_back(asking: Asking, keys: Keys, version: int) -> bytes | None:
         asking.ask, (keys.active, keys.previous), (f"{keys.prefix}:g", grace, keys.channel, version)
     )
     return answer
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A view from outside: generations by number, None where there is none, and whether a follower feeds it."""
+
+    version: int | None
+    position: int | None
+    active: int | None
+    previous: int | None
+    filled_to: int | None
+    is_followed: bool
+
+    def document(self, view: str, head: int) -> dict[str, Any]:
+        """For whoever runs it; `behind` counts the facts of a journal up to `head` that it does not show yet."""
+        if self.active is None:
+            state = "missing" if self.filled_to is None else "building"
+        else:
+            state = "followed" if self.is_followed else "left alone"
+        return {
+            "view": view,
+            "state": state,
+            "version": self.version,
+            "generation": self.active,
+            "position": self.position,
+            "behind": None if self.position is None else max(head - self.position, 0),
+            "previous_generation": self.previous,
+            "filled_to": self.filled_to,
+        }
+
+
+async def look(ask: Callable[..., Awaitable[Any]], keys: Keys) -> Look:
+    """How a view stands. Raises what `ask` does."""
+    names = (keys.active, keys.previous, keys.apart().building, keys.building, keys.owner)
+    active, previous, filling, building, owner = await ask("MGET", *names)
+    filling = filling or building
+    stored = [await ask("GET", keys.mark(number)) if number else None for number in (active, filling)]
+    mark, filled = (Mark.of(one) if one else None for one in stored)
+    return Look(
+        mark.version if mark else None,
+        mark.position if mark else None,
+        int(active) if mark else None,
+        int(previous) if previous else None,
+        filled.position if filled else None,
+        owner is not None,
+    )
 
 
 def _generation(number: bytes | None, mark: bytes | None) -> Generation | None:

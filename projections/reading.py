@@ -18,7 +18,7 @@ from journal.folding import Aggregates, Forgotten, Kept, Named
 from journal.journal import Journal
 from projections.asking import Asking, Script
 from projections.freshness import Freshness
-from projections.generations import Keys
+from projections.generations import Keys, Look, look
 from projections.views import View
 
 NAMES = ("availability", "bookings", "spaces")
@@ -180,6 +180,10 @@ class Views:
             with suppress(Forgotten):
                 await self._aggregates.freshen(kept)
                 return list(kept.values())
+
+    async def looked_at(self, view: View) -> Look:
+        """How the view stands. Raises `Unavailable`."""
+        return await look(self._ask, Keys.of(view.name, self._schema))
 
     async def close(self) -> None:
         await self._freshness.close()

@@ -7,15 +7,13 @@ where its last page ended. Once it has caught up it is left to the follower, who
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from journal import chain
 from journal.journal import Journal
 from projections.asking import Asking
-from projections.following import VIEWS, Follower, post
-from projections.generations import Generation, Keys, Lease, Mark, roll_back
+from projections.following import Follower, post
+from projections.generations import Generation, Keys, Lease, Look, Mark, look, roll_back
 from projections.views import View
 
 PAGE = 500  # facts: small enough that a query waits no longer beside it
@@ -35,21 +33,8 @@ class NoWayBack(Exception):
     """There is no generation of this version any more that answered before."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a view stands: None where there is nothing; positions of the generations, and whether one follows it."""
-
-    view: View
-    version: int | None
-    position: int | None
-    active: int | None
-    previous: int | None
-    filled_to: int | None
-    is_followed: bool
-
-
 class Rebuilder:
-    """Rebuilds, switches back and describes the views of one journal."""
+    """Rebuilds the views of one journal, switches them back, and looks at them."""
 
     def __init__(self, redis_url: str, schema: str, journal: Journal) -> None:
         self._redis_url, self._schema, self._journal = redis_url, schema, journal
@@ -90,24 +75,9 @@ class Rebuilder:
             raise NoWayBack(f"the view {view.name} has no generation to go back to")
         return int(number)
 
-    async def standing(self, view: View) -> Standing:
+    async def looked_at(self, view: View) -> Look:
         """How the view stands. Raises `RedisError`, `OSError`."""
-        keys = self._keys(view)
-        names = (keys.active, keys.previous, keys.apart().building, keys.building, keys.owner)
-        active, previous, filling, building, owner = await self._asking.ask("MGET", *names)
-        numbers = [number for number in (active, filling or building) if number]
-        stored = await self._asking.ask("MGET", *(keys.mark(number) for number in numbers)) if numbers else []
-        marks = {number: Mark.of(mark) for number, mark in zip(numbers, stored, strict=True) if mark}
-        mark, filled = marks.get(active), marks.get(filling or building)
-        return Standing(
-            view,
-            mark.version if mark else None,
-            mark.position if mark else None,
-            int(active) if active else None,
-            int(previous) if previous else None,
-            filled.position if filled else None,
-            owner is not None,
-        )
+        return await look(self._asking.ask, self._keys(view))
 
     async def close(self) -> None:
         await self._asking.close()
@@ -129,24 +99,9 @@ class Rebuilder:
         """Wait until it answers. We follow too: where nobody else does, the lease and the switch fall to us."""
         following = asyncio.create_task(Follower(self._redis_url, self._schema, self._journal, views=(view,)).run())
         try:
-            while (await self.standing(view)).active != int(generation.number):  # noqa: ASYNC110 (another process)
+            while (await self.looked_at(view)).active != int(generation.number):  # noqa: ASYNC110 (another process)
                 await asyncio.sleep(LOOK_AGAIN_AFTER)
         finally:
             following.cancel()
             with suppress(asyncio.CancelledError):
                 await following
-
-
-def described(standing: Standing, head: int) -> dict[str, Any]:
-    """How a view stands, for whoever runs it; `behind` counts the facts it does not show yet."""
-    state = "missing" if standing.active is None else "followed" if standing.is_followed else "left alone"
-    return {
-        "view": standing.view.name,
-        "state": "building" if standing.active is None and standing.filled_to is not None else state,
-        "version": standing.version,
-        "generation": standing.active,
-        "position": standing.position,
-        "behind": None if standing.position is None else max(head - standing.position, 0),
-        "previous_generation": standing.previous,
-        "filled_to": standing.filled_to,
-    }
