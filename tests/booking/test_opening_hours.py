@@ -1,7 +1,6 @@
 """Opening hours: what they may say, and which instants they mean."""
 
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
 
 import hypothesis
 import pytest
@@ -10,10 +9,11 @@ from hypothesis import strategies as st
 from booking.opening_hours import WEEKDAYS, BadOpeningHours, OpeningHours, Window, joined
 from booking.slots import Slot
 from booking.zones import zone
-from tests.examples import ALWAYS_OPEN, MONDAY, OFFICE_HOURS, TUESDAY, at, hours
+from tests.booking.wall_clocks import DAY, DAYS_OF_CHANGE, MINUTE, specials, watched, weeks
+from tests.examples import ALWAYS_OPEN, MONDAY, OFFICE_HOURS, SUNDAY, TUESDAY, at, hours
 
 UTC_ZONE = zone("UTC")
-DAY, QUARTER, MINUTE = timedelta(days=1), timedelta(minutes=15), timedelta(minutes=1)
+QUARTER = timedelta(minutes=15)
 
 
 @pytest.mark.parametrize("opens", ["24:00", "8:00", "08:60", "08:00:00", "0800", "", "08:00\n", "-1:00", "٠٨:٠٠"])
@@ -81,46 +81,54 @@ def test_a_day_without_windows_is_closed():
     assert not monday_only.cover(hours(10, 12, TUESDAY), UTC_ZONE)
 
 
+def test_a_date_with_special_hours_keeps_those_and_no_others():
+    special = {MONDAY: (Window("06:00", "07:00"), Window("20:00", "23:00"))}
+
+    assert OFFICE_HOURS.on(MONDAY, special) == special[MONDAY]
+    assert OFFICE_HOURS.on(TUESDAY, special) == OFFICE_HOURS.on(TUESDAY)
+    assert OFFICE_HOURS.cover(hours(20, 23), UTC_ZONE, special)
+    assert not OFFICE_HOURS.cover(hours(10, 12), UTC_ZONE, special)
+    assert OFFICE_HOURS.cover(hours(10, 12, TUESDAY), UTC_ZONE, special)
+
+
+def test_a_date_without_windows_is_closed():
+    assert not ALWAYS_OPEN.cover(hours(10, 12), UTC_ZONE, {MONDAY: ()})
+    assert ALWAYS_OPEN.open_during(hours(0, 24), UTC_ZONE, {MONDAY: ()}) == [
+        (at(0, SUNDAY), at(24, SUNDAY)),
+        (at(24), at(48)),
+    ]
+
+
+def test_hours_past_midnight_reach_into_a_closed_date_and_none_begin_on_it():
+    nightly, closed = OpeningHours.daily("22:00", "03:00"), {MONDAY: ()}
+
+    assert nightly.cover(hours(22, 27, SUNDAY), UTC_ZONE, closed)
+    assert nightly.cover(hours(0, 3), UTC_ZONE, closed)
+    assert not nightly.cover(hours(22, 23), UTC_ZONE, closed)
+    assert not nightly.cover(hours(24, 25), UTC_ZONE, closed)
+    assert nightly.cover(hours(22, 27, TUESDAY), UTC_ZONE, closed)
+
+
+def test_special_hours_past_midnight_reach_into_the_next_date():
+    special = {MONDAY: (Window("22:00", "03:00"),)}
+
+    assert OpeningHours().cover(hours(22, 27), UTC_ZONE, special)
+    assert not OpeningHours().cover(hours(0, 3), UTC_ZONE, special)
+
+
+def test_special_windows_join_those_they_touch_on_the_dates_beside_them():
+    evening = OpeningHours.daily("18:00", "24:00")
+    special = {TUESDAY: (Window("00:00", "12:00"), Window("12:00", "18:00"))}
+
+    assert evening.cover(hours(18, 42), UTC_ZONE, special)
+    assert not evening.cover(hours(18, 43), UTC_ZONE, special)
+    assert evening.open_during(hours(20, 30), UTC_ZONE, special) == [(at(18, SUNDAY), at(24, SUNDAY)), (at(18), at(42))]
+
+
 def test_stretches_are_joined_in_order():
     assert joined([(at(5), at(6)), (at(1), at(4)), (at(2), at(3)), (at(4), at(5))]) == [(at(1), at(6))]
     assert joined([(at(5), at(6)), (at(1), at(4))]) == [(at(1), at(4)), (at(5), at(6))]
     assert joined([]) == []
-
-
-DAYS_OF_CHANGE = [
-    ("Europe/London", date(2026, 3, 29)),
-    ("Europe/London", date(2026, 10, 25)),
-    ("America/New_York", date(2026, 3, 8)),
-    ("America/New_York", date(2026, 11, 1)),
-    ("America/Havana", date(2026, 3, 8)),
-    ("America/Havana", date(2025, 11, 2)),
-    ("America/Nuuk", date(2026, 3, 28)),
-    ("America/Nuuk", date(2026, 10, 24)),
-    ("America/Santiago", date(2026, 4, 4)),
-    ("America/Santiago", date(2026, 9, 6)),
-    ("Africa/Cairo", date(2026, 4, 24)),
-    ("Africa/Cairo", date(2026, 10, 29)),
-    ("Africa/Casablanca", date(2026, 2, 15)),
-    ("Africa/Casablanca", date(2026, 3, 22)),
-    ("Antarctica/Troll", date(2026, 3, 29)),
-    ("Antarctica/Troll", date(2026, 10, 25)),
-    ("Atlantic/Azores", date(2026, 3, 29)),
-    ("Atlantic/Azores", date(2026, 10, 25)),
-    ("Australia/Lord_Howe", date(2026, 4, 5)),
-    ("Australia/Lord_Howe", date(2026, 10, 4)),
-    ("Pacific/Chatham", date(2026, 4, 5)),
-    ("Pacific/Chatham", date(2026, 9, 27)),
-    ("Pacific/Apia", date(2011, 12, 30)),
-    ("Asia/Kathmandu", date(2026, 6, 10)),
-    ("Pacific/Kiritimati", date(2026, 6, 10)),
-    ("Pacific/Pago_Pago", date(2026, 6, 10)),
-]
-"""Zones and the days on which their clocks go forward and back, at midnight and beside it, by 30 minutes to a day."""
-
-edges = st.builds(time, st.integers(0, 23), st.sampled_from([0, 1, 15, 30, 45, 59]))
-clocks = edges.map(lambda edge: f"{edge:%H:%M}")
-windows = st.builds(Window, clocks, clocks | st.just("24:00"))
-weeks = st.builds(OpeningHours, **dict.fromkeys(WEEKDAYS, st.lists(windows, max_size=2).map(tuple)))
 
 
 def near_a_quarter(least: int, most: int) -> st.SearchStrategy[timedelta]:
@@ -131,60 +139,28 @@ def near_a_quarter(least: int, most: int) -> st.SearchStrategy[timedelta]:
 
 
 @hypothesis.settings(max_examples=150, deadline=None)
-@hypothesis.given(st.sampled_from(DAYS_OF_CHANGE), weeks, near_a_quarter(-96, 96), near_a_quarter(1, 95))
+@hypothesis.given(st.sampled_from(DAYS_OF_CHANGE), weeks, specials, near_a_quarter(-96, 96), near_a_quarter(1, 95))
 def test_a_slot_is_covered_if_the_space_is_open_in_each_of_its_minutes(
-    change: tuple[str, date], week: OpeningHours, start: timedelta, length: timedelta
+    change: tuple[str, date],
+    week: OpeningHours,
+    near: dict[int, tuple[Window, ...]],
+    start: timedelta,
+    length: timedelta,
 ):
     name, day = change
+    special = {day + n * DAY: windows for n, windows in near.items()}
     clock, tz = watched(name, day), zone(name)
     begins = datetime.combine(day, time(), UTC) + start
     slot = Slot(begins, begins + length)
     minutes = range((slot.start - clock.start) // MINUTE, (slot.end - clock.start) // MINUTE)
 
-    is_open = clock.open_minutes(week)
+    is_open = clock.open_minutes(week, special)
 
-    assert week.cover(slot, tz) == is_open.issuperset(minutes)
+    assert week.cover(slot, tz, special) == is_open.issuperset(minutes)
     during = [
-        ((start - clock.start) // MINUTE, (end - clock.start) // MINUTE) for start, end in week.open_during(slot, tz)
+        ((start - clock.start) // MINUTE, (end - clock.start) // MINUTE)
+        for start, end in week.open_during(slot, tz, special)
     ]
     assert [n for n in minutes if any(start <= n < end for start, end in during)] == [
         n for n in minutes if n in is_open
     ]
-
-
-class WallClock:
-    """What a clock on the wall of a zone shows in each minute of the days around a date."""
-
-    def __init__(self, name: str, around: date) -> None:
-        tz, self.around, self.start = zone(name), around, datetime.combine(around - 4 * DAY, time(), UTC)
-        self.shows = [(self.start + n * MINUTE).astimezone(tz).replace(tzinfo=None) for n in range(9 * 24 * 60)]
-        self.first = {wall: n for n, wall in reversed([*enumerate(self.shows)])}
-        self.last = {wall: n for n, wall in enumerate(self.shows)}
-        self.end_of = {wall.date(): n + 1 for n, wall in enumerate(self.shows)}
-
-    def past(self, wall: datetime) -> int:
-        """The first minute in which the clock shows more than `wall`."""
-        return next(n for n, shown in enumerate(self.shows) if shown > wall)
-
-    def opening(self, day: date, window: Window) -> int:
-        opens = datetime.combine(day, time.fromisoformat(window.opens))
-        return self.first[opens] if opens in self.first else self.past(opens)
-
-    def closing(self, day: date, window: Window) -> int:
-        """The first minute in which the window is closed again."""
-        if window.closes == "24:00":
-            return self.end_of[day]
-        closes = datetime.combine(day if window.closes > window.opens else day + DAY, time.fromisoformat(window.closes))
-        return self.last[closes] if closes in self.last else self.past(closes)
-
-    def open_minutes(self, week: OpeningHours) -> set[int]:
-        """The minutes in which a space is open, as far as a slot from the day before to the day after can ask."""
-        days = [day for day in (self.around + n * DAY for n in range(-3, 3)) if day in self.end_of]
-        result: set[int] = set()
-        for day in days:
-            for window in getattr(week, f"{day:%a}".lower()):
-                result.update(range(self.opening(day, window), self.closing(day, window)))
-        return result
-
-
-watched = cache(WallClock)
