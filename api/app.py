@@ -19,6 +19,7 @@ from api.query_routers import dashboards as dashboard_queries
 from api.query_routers import health
 from api.query_routers import projections as projection_queries
 from api.query_routers import spaces as space_queries
+from api.query_routers import stream as stream_queries
 from api.query_routers import users as user_queries
 from api.rooms import Rooms
 from booking.refusals import NotAllowed, NotFound, Refused
@@ -34,6 +35,7 @@ ROUTERS = (
     user_queries.router,
     dashboard_queries.router,
     projection_queries.router,
+    stream_queries.router,
     user_commands.router,
     space_commands.router,
     docs.router,

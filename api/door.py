@@ -25,6 +25,7 @@ _UNLESS_SAID = [
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 ]
+_STREAM = b"text/event-stream; charset=utf-8"
 _ID = correlation.HEADER.lower().encode()
 
 
@@ -59,6 +60,8 @@ class Door:
             if message["type"] == "http.response.start":
                 started = True
                 headers = message["headers"]
+                if (b"content-type", _STREAM) in headers:
+                    timer.reschedule(None)  # it lasts as long as somebody listens
                 said = {name for name, _ in headers}
                 unless_said = [header for header in _UNLESS_SAID if header[0] not in said]
                 message["headers"] = [*headers, *_HEADERS, *unless_said, (_ID, id)]

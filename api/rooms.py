@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api.callers import Callers
+from api.streams import Streams
 from api.tokens import Tokens
 from commands.accounts import Passwords
 from commands.deciding import Deciding
@@ -23,6 +24,7 @@ class Rooms:
     passwords: Passwords
     tokens: Tokens
     callers: Callers
+    streams: Streams
 
 
 def rooms_of(request: Request) -> Rooms:

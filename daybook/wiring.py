@@ -18,6 +18,7 @@ from redis import Redis
 from api.app import create_app
 from api.callers import Callers
 from api.rooms import Rooms
+from api.streams import Streams
 from api.tokens import Tokens
 from commands.accounts import Passwords
 from commands.deciding import Deciding
@@ -55,6 +56,7 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
     journal = Journal(settings.database_url.get_secret_value(), schema, name="api")
     views = Views(settings.redis_url.get_secret_value(), schema, journal)
     passwords = Passwords()
+    streams = Streams(journal)
     try:
         yield Rooms(
             journal=journal,
@@ -63,9 +65,11 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
             passwords=passwords,
             tokens=Tokens(settings.secret_key.get_secret_value(), life=settings.access_token_life),
             callers=Callers(journal),
+            streams=streams,
         )
     finally:
         passwords.close()
+        await streams.close()
         await views.close()
         await journal.close()
 

@@ -74,6 +74,12 @@ def encode(event: Event, keys: Mapping[UUID, bytes]) -> tuple[str, int, str]:
     return form.name, form.version, form.adapter.dump_json(event).decode()
 
 
+def shown(event: Event) -> tuple[str, int, bytes]:
+    """Stored name, version and JSON of `event` with its text as it is, for whoever may read it."""
+    form = _BY_EVENT[type(event)]
+    return form.name, form.version, form.adapter.dump_json(event)
+
+
 def decode(name: str, version: int, payload: str | bytes) -> Event:
     """The stored event with its text still sealed. Raises `UnknownFact`."""
     form = _BY_NAME.get((name, version))

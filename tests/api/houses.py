@@ -14,6 +14,7 @@ from httpx import ASGITransport, AsyncClient
 from api.app import create_app
 from api.callers import Callers
 from api.rooms import Rooms
+from api.streams import Streams
 from api.tokens import Tokens
 from booking.roles import Role
 from commands.accounts import Account, Passwords
@@ -95,6 +96,7 @@ async def a_house(
         passwords=passwords,
         tokens=Tokens(SECRET, life=LIFE),
         callers=Callers(journal),
+        streams=Streams(journal),
     )
     house = House(create_app(rooms, version="1.2.3", reset=reset), rooms)
     follower = asyncio.create_task(Follower(stores.redis_url, place.schema, journal).run()) if following else None

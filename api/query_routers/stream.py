@@ -1,0 +1,91 @@
+"""The stream: changes of spaces, and of the bookings the caller may see, as Server-Sent Events."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, aclosing, suppress
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from api.auth import CurrentUser
+from api.problems import PROBLEMS, Problem
+from api.rooms import rooms_of
+from api.streams import TooMany
+from booking.events import BookingEvent, Event, SpaceEvent
+from booking.roles import Role
+from booking.users import User
+from journal import codec
+from journal.connection import Unavailable
+
+router = APIRouter(tags=["queries: stream"], responses=PROBLEMS)
+
+HEARTBEAT = 10.0  # seconds: proxies close what is silent
+
+EVENTS = "text/event-stream"
+
+
+@router.get(
+    "/stream",
+    responses={200: {"description": "Server-Sent Events; `id` is the position.", "content": {EVENTS: {}}}},
+    response_class=StreamingResponse,
+    openapi_extra={
+        "parameters": [
+            {
+                "name": "Last-Event-ID",
+                "in": "header",
+                "description": "The id of the event received last: the stream goes on right behind it.",
+                "schema": {"type": "string"},
+            }
+        ]
+    },
+)
+async def stream(user: CurrentUser, request: Request) -> Response:
+    """What is recorded from now on, or after Last-Event-ID: nothing is left out, nothing told twice."""
+    after = await _after(request)
+    place = AsyncExitStack()
+    try:
+        await place.enter_async_context(rooms_of(request).streams.place(user.id))
+    except TooMany:
+        raise Problem(
+            429, "too-many-streams", "Too many streams", "Close one first.", headers={"Retry-After": "5"}
+        ) from None
+    return StreamingResponse(
+        _told(request, user.id, after, place), media_type=EVENTS, headers={"X-Accel-Buffering": "no"}
+    )
+
+
+async def _told(request: Request, user_id: UUID, after: int | None, place: AsyncExitStack) -> AsyncIterator[bytes]:
+    rooms = rooms_of(request)
+    async with place, aclosing(rooms.streams.listen(after=after, quiet=HEARTBEAT)) as listening:
+        yield b": welcome\n\n"
+        with suppress(Unavailable):  # the client comes back with the id it has
+            async for facts in listening:
+                user = await rooms.callers.of(user_id)
+                if not user.is_active:
+                    return
+                told = [_event(fact.position, fact.event) for fact in facts if _may_see(user, fact.event)]
+                if facts:
+                    told.append(b"id: %d\n\n" % facts[-1].position)  # also past what was not for the caller
+                yield b"".join(told) or b": still here\n\n"
+
+
+async def _after(request: Request) -> int | None:
+    """The position the caller has. Raises `Problem` for one that there is not."""
+    given = request.headers.get("last-event-id")
+    if given is None:
+        return None
+    _, head, _ = await rooms_of(request).journal.head()
+    if not (given.isascii() and given.isdigit() and len(given) < 19 and int(given) <= head):
+        raise Problem(422, "bad-last-event-id", "Last-Event-ID is no id of this stream", "Begin anew, without one.")
+    return int(given)
+
+
+def _may_see(user: User, event: Event) -> bool:
+    if isinstance(event, BookingEvent):
+        return event.user_id == user.id or user.is_any(Role.STAFF, Role.ADMIN)
+    return isinstance(event, SpaceEvent)
+
+
+def _event(position: int, event: Event) -> bytes:
+    name, _, json = codec.shown(event)
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (position, name.encode(), json)
