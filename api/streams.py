@@ -1,7 +1,7 @@
 """Streams: what the journal records, told as it happens to everybody who listens, each from where they left off.
 
-One reader of the journal per process feeds every listener. A listener that comes back, or came late, first reads what it
-missed by itself; one that cannot keep up is let go, and comes back with the id it has.
+One reader of the journal per process feeds every listener. A listener that comes back, or came late, first reads what
+it missed by itself; one that cannot keep up is let go, and comes back with the id it has.
 """
 
 import asyncio

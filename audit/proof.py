@@ -102,7 +102,7 @@ def reading(url: str, schema: str) -> Iterator[psycopg.Connection[TupleRow]]:
     try:
         connection = psycopg.connect(conninfo(url, schema, name="audit"), autocommit=True)
     except psycopg.Error as error:
-        raise CannotCheck(str(error)) from error
+        raise CannotCheck(_line(error)) from error
     with connection:
         yield connection
 
@@ -120,7 +120,12 @@ def verify(connection: psycopg.Connection[TupleRow], told: Told = lambda *_: Non
     except UnknownFormat as error:
         raise CannotCheck(f"{error}: a newer Daybook wrote it") from None
     except psycopg.Error as error:
-        raise CannotCheck(str(error)) from error
+        raise CannotCheck(_line(error)) from error
+
+
+def _line(error: psycopg.Error) -> str:
+    """The first line: the rest may quote what is stored."""
+    return str(error).partition("\n")[0]
 
 
 class _Walk:

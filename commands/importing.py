@@ -83,11 +83,12 @@ class Report:
 class CreateBookings(Command[User]):
     """Hold slots for a user one after the other: each is judged as those before it leave things.
 
-    One that is refused leaves nothing, one whose booking there is stays as it is; `refused` says which and why.
+    One that is refused leaves nothing; one whose booking exists is passed over. `made` and `refused` say which.
     """
 
     user_id: UUID
     commands: Sequence[CreateBooking]
+    made: list[UUID] = field(default_factory=list)
     refused: dict[UUID, Refused] = field(default_factory=dict)
 
     names_by_reading = True
@@ -113,6 +114,7 @@ class CreateBookings(Command[User]):
         return folding.user(self.user_id)
 
     def execute(self) -> None:
+        self.made.clear()
         self.refused.clear()
         for one in self.commands:
             if self.reads(folding.booking(one.booking_id)).revision:
@@ -123,6 +125,7 @@ class CreateBookings(Command[User]):
             except Refused as refused:
                 self.refused[one.booking_id] = refused
             else:
+                self.made.append(one.booking_id)
                 self.new_decisions += one.new_decisions
                 for tagged in one.new_decisions:
                     for tag in tagged.tags:
@@ -252,7 +255,8 @@ class Import:
         for id, refused in command.refused.items():
             objections = [Objection(refusal.code, refusal.detail) for refusal in refused.refusals]
             report.verdicts.append(self._verdict(rows[id], objections))
-        report.booked += len(rows) - len(command.refused)
+        report.booked += len(command.made)
+        report.there += len(rows) - len(command.made) - len(command.refused)
 
     def _verdict(self, row: Row, objections: Iterable[Objection]) -> Verdict:
         return Verdict(row.line, row.what(zone(self._wish.timezone)), tuple(objections))

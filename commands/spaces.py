@@ -55,7 +55,8 @@ class ChangeSpace(Command[Space]):
     """Describe a space anew, change its rules or hours, deactivate or activate it; what is not given stays.
 
     `description` and `rules` hold the fields to change by name, `special_hours` every local date that is to have them.
-    `if_revisions` are those the author would have changed, None for any. Raises `NotAllowed`, `NotFound`, `BadRules`, `PreconditionFailed`.
+    `if_revisions` are those the author would have changed, None for any. Raises `NotAllowed`, `NotFound`, `BadRules`,
+    `PreconditionFailed`.
     """
 
     space_id: UUID

@@ -1,22 +1,38 @@
 """Time zones: what the rules make of clocks that go forward and back, wherever the process itself believes to be."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from booking.events import Event
+from booking.finding import bookable, dates_of
 from booking.opening_hours import OpeningHours, Window
-from booking.refusals import DeadlinePassed, OutsideOpeningHours, Refused, SlotTaken, TooFarAhead, TooLittleNotice
+from booking.refusals import DeadlinePassed, OutsideOpeningHours, Refused, TooFarAhead, TooLittleNotice
 from booking.slots import Slot
 from booking.spaces import Space
 from booking.zones import UnknownZone, day_start, first_instant, last_instant, names, zone
-from tests.booking.asking import cancel, create
-from tests.examples import ALWAYS_OPEN, MONDAY_NOON, ROOM, created, given, registered, space_created
+from tests.booking.asking import Tagged, cancel, create, expire, reschedule
+from tests.examples import (
+    ALWAYS_OPEN,
+    HOUR,
+    INSTANT,
+    MONDAY_NOON,
+    ROOM,
+    as_usual,
+    created,
+    given,
+    registered,
+    space_created,
+    special,
+    taken,
+)
 
-DAY, HOUR, INSTANT = timedelta(days=1), timedelta(hours=1), timedelta(microseconds=1)
+DAY = timedelta(days=1)
 SPRING, AUTUMN = date(2026, 3, 29), date(2026, 10, 25)
 """London's clocks go from 01:00 to 02:00 on the one, and from 02:00 back to 01:00 on the other, both at 01:00Z."""
 
@@ -46,6 +62,19 @@ def space(timezone: str, opening_hours: OpeningHours = ALWAYS_OPEN, **rules: Any
 
 def codes(space: Space, slot: Slot, now: datetime = MONDAY_NOON) -> list[str]:
     return [refusal.code for refusal in space.objections(slot, now=now)]
+
+
+def offered(*history: Event, day: date, duration: timedelta = HOUR, now: datetime = MONDAY_NOON) -> list[Slot]:
+    """The slots of the room offered on a local date, an hour apart."""
+    tagged = Tagged(history)
+    space = tagged.space(ROOM)
+    calendars = {one.day: one for one in tagged.calendars(ROOM, dates_of(space, day, duration))}
+    return list(bookable(space, calendars, day, duration=duration, step=HOUR, now=now))
+
+
+def shown(instants: Iterable[datetime], zone_name: str) -> list[str]:
+    """What the wall clock of a zone shows then, with its offset from UTC."""
+    return [at.astimezone(zone(zone_name)).isoformat(timespec="minutes") for at in instants]
 
 
 @pytest.mark.parametrize(
@@ -209,7 +238,7 @@ def test_both_halves_of_a_repeated_hour_can_be_booked():
     assert not summer.overlaps(winter)
     with pytest.raises(Refused) as refused:
         create([*history, *first, *second], between("2026-10-25T00:45Z", "2026-10-25T01:45Z"), now=MONDAY_NOON)
-    assert refused.value.refusals == (SlotTaken((summer, winter)),)
+    assert refused.value.refusals == (taken(summer, winter),)
 
 
 def test_hours_that_repeat_are_open_in_between():
@@ -242,10 +271,43 @@ def test_the_deadline_is_elapsed_time():
     history = [space_created(timezone="Europe/London"), registered(), booking]
     last_moment = instant("2026-03-28T09:00+00:00")
 
-    assert cancel(history, booking.booking_id, now=last_moment)
-    with pytest.raises(Refused) as refused:
-        cancel(history, booking.booking_id, now=last_moment + INSTANT)
-    assert refused.value.refusals == (DeadlinePassed(last_moment),)
+    later = Slot(booking.slot.start + DAY, booking.slot.end + DAY)
+    for give_up in (
+        lambda now: cancel(history, booking.booking_id, now=now),
+        lambda now: reschedule(history, booking.booking_id, later, now=now),
+    ):
+        assert give_up(last_moment)
+        with pytest.raises(Refused) as refused:
+            give_up(last_moment + INSTANT)
+        assert refused.value.refusals == (DeadlinePassed(last_moment),)
+
+
+@pytest.mark.parametrize("end", ["2026-03-29T03:30+01:00", "2026-10-25T01:30+00:00"])
+def test_a_booking_over_a_change_of_the_clock_expires_at_its_end(end: str):
+    over = instant(end)
+    history = [booking := created(Slot(over - 2 * HOUR, over))]
+
+    assert expire(history, booking.booking_id, now=over - INSTANT) == []
+    assert expire(history, booking.booking_id, now=over)
+
+
+def test_buffers_are_elapsed_time():
+    history = [
+        space_created(timezone="Europe/London", opening_hours=ALWAYS_OPEN, buffer_before=HOUR, buffer_after=HOUR),
+        registered(),
+    ]
+
+    (spring,) = create(history, between("2026-03-29T02:30+01:00", "2026-03-29T03:30+01:00"), now=MONDAY_NOON)
+    (autumn,) = create(history, between("2026-10-25T01:30+00:00", "2026-10-25T02:30+00:00"), now=MONDAY_NOON)
+
+    assert shown((spring.hold.start, spring.hold.end), "Europe/London") == [
+        "2026-03-29T00:30+00:00",
+        "2026-03-29T04:30+01:00",
+    ]
+    assert shown((autumn.hold.start, autumn.hold.end), "Europe/London") == [
+        "2026-10-25T01:30+01:00",
+        "2026-10-25T03:30+00:00",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -313,8 +375,139 @@ def test_a_booking_over_midnight_is_in_the_way_on_both_days(zone_name: str):
 
     with pytest.raises(Refused) as refused:
         create(history, Slot(on(thursday, "01:00", tz), on(thursday, "03:00", tz)), now=MONDAY_NOON)
-    assert refused.value.refusals == (SlotTaken((held,)),)
+    assert refused.value.refusals == (taken(held),)
     assert create(history, Slot(on(thursday, "02:00", tz), on(thursday, "03:00", tz)), now=MONDAY_NOON)
+
+
+@pytest.mark.parametrize(
+    ("day", "starts"),
+    [
+        (SPRING, ["2026-03-29T00:00+00:00", "2026-03-29T02:00+01:00", "2026-03-29T03:00+01:00"]),
+        (
+            AUTUMN,
+            [
+                "2026-10-25T00:00+01:00",
+                "2026-10-25T01:00+01:00",
+                "2026-10-25T01:00+00:00",
+                "2026-10-25T02:00+00:00",
+                "2026-10-25T03:00+00:00",
+            ],
+        ),
+    ],
+    ids=["spring", "autumn"],
+)
+def test_slots_are_offered_at_steps_of_elapsed_time_and_each_is_accepted(day: date, starts: list[str]):
+    history = [
+        space_created(timezone="Europe/London", opening_hours=OpeningHours.daily("00:00", "04:00")),
+        registered(),
+    ]
+
+    found = offered(*history, day=day)
+
+    assert shown((slot.start for slot in found), "Europe/London") == starts
+    assert all(create(history, slot, now=MONDAY_NOON) for slot in found)
+
+
+@pytest.mark.parametrize(
+    ("zone_name", "day", "first", "hours"),
+    [
+        ("Europe/London", "2026-03-29", "2026-03-29T00:00+00:00", 23),
+        ("Europe/London", "2026-10-25", "2026-10-25T00:00+01:00", 25),
+        ("Australia/Lord_Howe", "2026-10-04", "2026-10-04T00:00+10:30", 23.5),
+        ("Australia/Lord_Howe", "2026-04-05", "2026-04-05T00:00+11:00", 24.5),
+        ("Africa/Cairo", "2026-04-24", "2026-04-24T01:00+03:00", 23),
+        ("Africa/Cairo", "2026-10-29", "2026-10-29T00:00+03:00", 25),
+        ("Africa/Casablanca", "2026-02-15", "2026-02-15T00:00+01:00", 25),
+        ("Africa/Casablanca", "2026-03-22", "2026-03-22T00:00+00:00", 23),
+        ("Asia/Kathmandu", "2026-06-10", "2026-06-10T00:00+05:45", 24),
+        ("Pacific/Kiritimati", "2026-06-10", "2026-06-10T00:00+14:00", 24),
+        ("Pacific/Pago_Pago", "2026-06-10", "2026-06-10T00:00-11:00", 24),
+    ],
+)
+def test_a_day_that_is_always_open_offers_a_slot_for_each_of_its_hours(
+    zone_name: str, day: str, first: str, hours: float
+):
+    one_day = OpeningHours(**{f"{date.fromisoformat(day):%a}".lower(): (Window("00:00", "24:00"),)})
+
+    found = offered(space_created(timezone=zone_name, opening_hours=one_day), day=date.fromisoformat(day))
+
+    assert shown([found[0].start], zone_name) == [first]
+    assert len(found) == int(hours)
+    assert all(one.end == other.start for one, other in pairwise(found))
+
+
+@ANYWHERE
+def test_hours_of_the_night_before_are_offered_on_a_closed_day_and_accepted(zone_name: str):
+    tz, sunday = zone(zone_name), date(2026, 6, 14)
+    saturdays = OpeningHours(sat=(Window("18:30", "02:30"),))
+    history = [space_created(timezone=zone_name, opening_hours=saturdays), registered(), special(sunday)]
+
+    found = offered(*history, day=sunday)
+
+    assert [slot.start for slot in found] == [on(sunday, "00:30", tz), on(sunday, "01:30", tz)]
+    assert all(create(history, slot, now=MONDAY_NOON) for slot in found)
+
+
+@ANYWHERE
+def test_the_last_hour_before_midnight_is_offered(zone_name: str):
+    tz, wednesday = zone(zone_name), date(2026, 6, 10)
+    one_day = space_created(timezone=zone_name, opening_hours=OpeningHours(wed=(Window("00:00", "24:00"),)))
+
+    assert offered(one_day, day=wednesday)[-1].start == on(wednesday, "23:00", tz)
+    assert offered(one_day, day=date(2026, 6, 11)) == []
+
+
+@ANYWHERE
+def test_what_a_booking_over_midnight_holds_is_offered_on_neither_day(zone_name: str):
+    tz, wednesday, thursday = zone(zone_name), date(2026, 6, 10), date(2026, 6, 11)
+    over_midnight = created(Slot(on(wednesday, "22:00", tz), on(thursday, "02:00", tz)))
+    history = [space_created(timezone=zone_name, opening_hours=ALWAYS_OPEN), over_midnight]
+
+    assert offered(*history, day=wednesday)[-1].end == over_midnight.slot.start
+    assert offered(*history, day=thursday)[0].start == over_midnight.slot.end
+
+
+def test_special_hours_keep_to_the_wall_clock_on_days_of_change():
+    history = [space_created(timezone="Europe/London"), registered()]
+    early, late = Window("00:30", "02:30"), Window("22:00", "02:30")
+
+    spring = offered(*history, special(SPRING, early), day=SPRING)
+    autumn = offered(*history, special(AUTUMN, early), day=AUTUMN)
+    eve = offered(*history, special(AUTUMN - DAY, late), special(AUTUMN), day=AUTUMN)
+
+    assert shown((slot.start for slot in spring), "Europe/London") == ["2026-03-29T00:30+00:00"]
+    assert shown((slot.start for slot in autumn), "Europe/London") == [
+        "2026-10-25T00:30+01:00",
+        "2026-10-25T01:30+01:00",
+        "2026-10-25T01:30+00:00",
+    ]
+    assert shown((slot.start for slot in eve), "Europe/London") == [
+        "2026-10-25T00:00+01:00",
+        "2026-10-25T01:00+01:00",
+        "2026-10-25T01:00+00:00",
+    ]
+    assert all(create([*history, special(AUTUMN, early)], slot, now=MONDAY_NOON) for slot in autumn)
+
+
+@pytest.mark.parametrize("day", [SPRING, AUTUMN])
+def test_a_closure_lasts_from_midnight_to_midnight_on_the_wall(day: date):
+    london = zone("Europe/London")
+    space = given(Space(ROOM), space_created(timezone="Europe/London", opening_hours=ALWAYS_OPEN), special(day))
+    start, end = day_start(day, london), day_start(day + DAY, london)
+
+    assert codes(space, Slot(start - HOUR, start)) == []
+    assert codes(space, Slot(start - HOUR, start + INSTANT)) == ["outside-opening-hours"]
+    assert codes(space, Slot(end - HOUR, end)) == ["outside-opening-hours"]
+    assert codes(space, Slot(end, end + HOUR)) == []
+    assert codes(given(space, as_usual(day)), Slot(end - HOUR, end)) == []
+
+
+def test_windows_that_touch_over_a_change_of_the_clock_are_one():
+    london = space("Europe/London", OpeningHours(sun=(Window("00:00", "01:30"), Window("01:30", "04:00"))))
+
+    # In spring both meet at the change; in autumn the repeated hour belongs to both.
+    assert codes(london, between("2026-03-29T00:00+00:00", "2026-03-29T04:00+01:00")) == []
+    assert codes(london, between("2026-10-25T00:00+01:00", "2026-10-25T04:00+00:00")) == []
 
 
 # Samoa went from Thursday 29 December 2011 straight to Saturday the 31st, at 10:00Z.
@@ -332,6 +525,24 @@ def test_no_window_begins_on_a_day_that_was_skipped():
         (instant("2011-12-29T19:00Z"), instant("2011-12-30T03:00Z")),
         (instant("2011-12-30T19:00Z"), instant("2011-12-31T03:00Z")),
     ]
+
+
+def test_no_slot_is_offered_on_a_day_that_was_skipped():
+    always = space_created(timezone="Pacific/Apia", opening_hours=ALWAYS_OPEN)
+
+    assert offered(always, day=APIA_EVE + DAY, now=APIA_NOW) == []
+    assert offered(always, special(APIA_EVE + DAY, Window("09:00", "17:00")), day=APIA_EVE + DAY, now=APIA_NOW) == []
+    for day in (APIA_EVE, APIA_EVE + 2 * DAY):
+        assert len(offered(always, day=day, now=APIA_NOW)) == 24
+
+
+def test_slots_of_a_window_past_a_skipped_midnight_end_with_it():
+    thursdays = space_created(timezone="Pacific/Apia", opening_hours=OpeningHours(thu=(Window("20:00", "03:00"),)))
+
+    found = offered(thursdays, day=APIA_EVE, now=APIA_NOW)
+
+    assert found[-1] == between("2011-12-29T23:00-10:00", "2011-12-31T00:00+14:00")
+    assert offered(thursdays, day=APIA_EVE + 2 * DAY, now=APIA_NOW) == []
 
 
 def test_hours_past_a_midnight_that_was_skipped_end_with_it():
