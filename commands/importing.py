@@ -215,7 +215,7 @@ class Import:
         """Make the missing spaces; why those that could not be made could not."""
         if not missing:
             return {}
-        (user,), now = await self._fresh([folding.user(self._wish.user_id)])
+        _, now = await self._fresh([folding.user(self._wish.user_id)])
         rules = _rules(rows, now, zone(self._wish.timezone))
         closed = {}
         for name, space_id in missing.items():
@@ -231,7 +231,7 @@ class Import:
                 )
                 report.spaces.append(name)
             except NotAllowed:
-                why = f"There is no such space, and a {user.role} who makes one has to be active STAFF or ADMIN."
+                why = "There is no such space, and only STAFF and ADMINs who are active make one."
                 closed[name] = Objection("not-allowed", why)
         return closed
 

@@ -24,13 +24,12 @@ class Rehearsal:
         """What would come of `command`. Raises as `Deciding.do` does, and `Unavailable` when the connection is lost."""
         command.by = by
         command.prepare(self.aggregates.kept)
-        fresh = await self._freshen(command)
         while True:
+            fresh = await self._freshen(command)
             read = command.kept.keys()
             command.prepare(self.aggregates.kept)
             if command.kept.keys() <= read:
                 break
-            fresh = await self._freshen(command)
         command.now = fresh.now
         command.execute()
         subject, facts = command.outcome(), command.facts()
