@@ -20,6 +20,9 @@ from journal.connection import conninfo
 PAGE = 5_000
 """Facts read by one statement."""
 
+CHUNK = 100
+"""Facts taken from the connection at a time: PostgreSQL writes the next ones into it while these are hashed."""
+
 TAGS_AT_ONCE = 50_000
 """Rows of `event_tags` read by one statement."""
 
@@ -199,7 +202,7 @@ class _Walk:
         """The hash and position before the first row that is not an ordinary one following on."""
         link, parted = chain.link_in_bulk, chain.tags_in_bulk
         count = sum = 0
-        rows = self._cursor.stream(_FACTS, {"after": after, "to": to, "seed": self._seed}, size=500)
+        rows = self._cursor.stream(_FACTS, {"after": after, "to": to, "seed": self._seed}, size=CHUNK)
         for position, format, stored, opening, joined, closing, tags_sum in rows:
             tags = parted(joined)
             if position != after + 1 or format != FORMAT or link(hash, opening, tags, closing) != stored:
