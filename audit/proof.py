@@ -23,7 +23,7 @@ PAGE = 5_000
 CHUNK = 100
 """Facts taken from the connection at a time: PostgreSQL writes the next ones into it while these are hashed."""
 
-TAGS_AT_ONCE = 50_000
+TAGS_AT_ONCE = 20_000
 """Rows of `event_tags` read by one statement."""
 
 Told = Callable[[str, int, int | None], None]

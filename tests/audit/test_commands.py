@@ -219,3 +219,13 @@ def test_history_without_a_journal_ends_with_2(environment: dict[str, str]):
 
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("daybook: PostgreSQL cannot be reached")
+
+
+def test_a_reader_who_has_had_enough_is_no_fault(environment: dict[str, str]):
+    read, write = os.pipe()
+    os.close(read)
+    command = _command("history", "booking", MADE.booking_id)
+    done = subprocess.run(command, env=environment, stdout=write, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(write)
+
+    assert (done.returncode, done.stderr) == (0, b"")

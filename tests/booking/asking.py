@@ -22,10 +22,11 @@ def create(
     *,
     of: UUID = ROOM,
     by: UUID = ANA,
+    booking_id: UUID | None = None,
     now: datetime = MONDAY_8AM,
     notes: str | None = None,
 ) -> list[Event]:
-    """The facts of a request for `slot`, or `Refused`; the id follows from what is asked and when."""
+    """The facts of a request for `slot`, or `Refused`; the id, unless given, follows from what is asked and when."""
     tagged = Tagged(history)
     space = tagged.space(of)
     return list(
@@ -34,7 +35,7 @@ def create(
             tagged.fold(User(by), tags.user(by)),
             tagged.calendars(of, space.hold(slot).dates()),
             tagged.fold(Allowance(), tags.allowance(by)),
-            booking_id=uuid5(of, f"{by} {slot.start} {slot.end} {now}"),
+            booking_id=booking_id or uuid5(of, f"{by} {slot.start} {slot.end} {now}"),
             slot=slot,
             notes=notes,
             now=now,

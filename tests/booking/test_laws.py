@@ -13,7 +13,7 @@ from uuid import UUID
 
 import hypothesis
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from booking import finding, spaces, users
 from booking.events import (
@@ -117,29 +117,29 @@ class Mark:
 
 terms = st.builds(
     Terms,
-    at_once=st.integers(1, 3),
+    at_once=st.sampled_from([2, 1, 1, 3]),
     shortest=st.integers(1, 3),
-    longest=st.sampled_from([8, 200]),
+    longest=st.sampled_from([8, 8, 200]),
     notice=st.integers(0, 4),
-    days_ahead=st.sampled_from([0, 1, 365]),
+    days_ahead=st.sampled_from([365, 1, 0]),
     deadline=st.integers(0, 8),
     before=st.sampled_from([0, 0, 1, 3]),
     after=st.sampled_from([0, 0, 2, 9]),
 )
-limits = st.integers(1, 6)
+limits = st.sampled_from([6, 3, 2, 1])
 some_space = st.sampled_from([ROOM, ROOM, DESK])
 some_user = st.sampled_from([ANA, BEN])
-aheads = st.integers(-1, 12) | st.integers(-1, 60)
-lengths = st.integers(1, 24) | st.just(200)
+aheads = st.sampled_from([*range(4, 24), *range(-1, 4), 60, 100])
+lengths = st.sampled_from([4, 4, 4, 3, 5, 6, 7, 8, 2, 1, 9, 200])
+rarely = st.sampled_from([False, False, False, True])
 stretches = st.lists(
     st.tuples(st.integers(0, 23), st.integers(1, 24)).filter(lambda hours: hours[0] < hours[1]), max_size=2
 )
+which = st.integers(0, 10_000)
 
 
 class Commands(RuleBasedStateMachine):
     """Two users and two spaces. `timetable` has everything that was ever made, where it is or last was."""
-
-    made = Bundle("made")
 
     @initialize(
         rooms=st.fixed_dictionaries({ROOM: terms, DESK: terms}),
@@ -160,25 +160,31 @@ class Commands(RuleBasedStateMachine):
     def time_passes(self, quarters: int) -> None:
         self.now += quarters
 
-    @rule(target=made, space=some_space, user=some_user, ahead=aheads, length=lengths)
-    def create(self, space: UUID, user: UUID, ahead: int, length: int) -> object:
-        asked = range(self.now + ahead, self.now + ahead + length)
+    @rule(asked=st.lists(st.tuples(some_space, some_user, aheads, lengths), min_size=1, max_size=4))
+    def create(self, asked: list[tuple[UUID, UUID, int, int]]) -> None:
+        for space, user, ahead, length in asked:
+            self._create(space, user, range(self.now + ahead, self.now + ahead + length))
+
+    def _create(self, space: UUID, user: UUID, asked: range) -> None:
         reasons = self.against(space, user, asked)
 
-        facts, codes = answer(asking.create, self.history, slot_of(asked), of=space, by=user, now=instant(self.now))
+        id, now = UUID(int=len(self.timetable)), instant(self.now)
+        facts, codes = answer(asking.create, self.history, slot_of(asked), of=space, by=user, booking_id=id, now=now)
 
         assert codes == reasons
         self.history += facts
-        for fact in facts:
-            self.timetable[fact.booking_id] = self.mark(space, user, asked)
-        return multiple(*(fact.booking_id for fact in facts))
+        if facts:
+            self.timetable[id] = self.mark(space, user, asked)
 
-    @rule(id=made, ahead=aheads, length=lengths, at_any_time=st.booleans())
-    def move(self, id: UUID, ahead: int, length: int, at_any_time: bool) -> None:
-        self._move(id, range(self.now + ahead, self.now + ahead + length), at_any_time)
+    @precondition(lambda self: self.timetable)
+    @rule(which=which, ahead=aheads, length=lengths, at_any_time=st.booleans())
+    def move(self, which: int, ahead: int, length: int, at_any_time: bool) -> None:
+        self._move(self.one(which), range(self.now + ahead, self.now + ahead + length), at_any_time)
 
-    @rule(id=made, later=st.integers(-6, 6), longer=st.integers(-4, 4), at_any_time=st.booleans())
-    def shift(self, id: UUID, later: int, longer: int, at_any_time: bool) -> None:
+    @precondition(lambda self: self.timetable)
+    @rule(which=which, later=st.integers(-6, 6), longer=st.integers(-4, 4), at_any_time=st.booleans())
+    def shift(self, which: int, later: int, longer: int, at_any_time: bool) -> None:
+        id = self.one(which)
         before = self.timetable[id].quarters
         start = before.start + later
         self._move(id, range(start, start + max(1, len(before) + longer)), at_any_time)
@@ -207,8 +213,10 @@ class Commands(RuleBasedStateMachine):
         if facts:
             self.timetable[id] = self.mark(before.space, before.user, asked)
 
-    @rule(id=made, at_any_time=st.booleans())
-    def cancel(self, id: UUID, at_any_time: bool) -> None:
+    @precondition(lambda self: self.timetable)
+    @rule(which=which, at_any_time=st.booleans())
+    def cancel(self, which: int, at_any_time: bool) -> None:
+        id = self.one(which)
         space, now = self.timetable[id].space, instant(self.now)
         reasons = self.against_change(id) + self.against_giving_up(id, at_any_time)
 
@@ -218,43 +226,46 @@ class Commands(RuleBasedStateMachine):
         self.history += facts
         self.given_back |= {fact.booking_id for fact in facts}
 
-    @rule(id=made, notes=st.sampled_from([None, "", "Tea."]))
-    def change_notes(self, id: UUID, notes: str | None) -> None:
+    @precondition(lambda self: self.timetable)
+    @rule(which=which, notes=st.sampled_from([None, "", "Tea."]))
+    def change_notes(self, which: int, notes: str | None) -> None:
+        id = self.one(which)
+
         facts, codes = answer(asking.change_notes, self.history, id, notes, now=instant(self.now))
 
         assert codes == self.against_change(id)
         self.history += facts
 
-    @rule(id=made)
-    def expire(self, id: UUID) -> None:
-        is_due = self.is_over(id) and id not in self.given_back | self.written_off
+    @precondition(lambda self: self.timetable)
+    @rule()
+    def expire_all(self) -> None:
+        for id in self.timetable:
+            is_due = self.is_over(id) and id not in self.given_back | self.written_off
 
-        facts = asking.expire(self.history, id, now=instant(self.now))
+            facts = asking.expire(self.history, id, now=instant(self.now))
 
-        assert len(facts) == is_due
-        self.history += facts
-        self.written_off |= {id for _ in facts}
+            assert len(facts) == is_due
+            self.history += facts
+            self.written_off |= {id for _ in facts}
 
     @rule(space=some_space, given=terms)
     def change_rules(self, space: UUID, given: Terms) -> None:
         self.premises[space].terms = given
         self._change(space, rules=given.rules())
 
-    @rule(space=some_space, ahead=st.integers(-1, 2), open=stretches)
-    def keep_other_hours(self, space: UUID, ahead: int, open: list[tuple[int, int]]) -> None:
+    @rule(space=some_space, ahead=st.integers(-1, 2), open=stretches, as_usual=rarely)
+    def keep_other_hours(self, space: UUID, ahead: int, open: list[tuple[int, int]], as_usual: bool) -> None:
         days = self.premises[space].other_days
-        days[self.now // A_DAY + ahead] = [range(opens * AN_HOUR, closes * AN_HOUR) for opens, closes in open]
+        if as_usual:
+            days.clear()
+        else:
+            days[self.now // A_DAY + ahead] = [range(opens * AN_HOUR, closes * AN_HOUR) for opens, closes in open]
         self._change(space, special_hours={MONDAY + day * DAY: special_hours(windows) for day, windows in days.items()})
 
-    @rule(space=some_space)
-    def keep_usual_hours(self, space: UUID) -> None:
-        self.premises[space].other_days.clear()
-        self._change(space, special_hours={})
-
-    @rule(space=some_space, is_active=st.booleans())
-    def take_into_or_out_of_use(self, space: UUID, is_active: bool) -> None:
-        self.premises[space].is_active = is_active
-        self._change(space, is_active=is_active)
+    @rule(space=some_space, out_of_use=rarely)
+    def take_into_or_out_of_use(self, space: UUID, out_of_use: bool) -> None:
+        self.premises[space].is_active = not out_of_use
+        self._change(space, is_active=not out_of_use)
 
     def _change(self, space: UUID, **parts: Any) -> None:
         self.history += spaces.change(Tagged(self.history).space(space), now=instant(self.now), **parts)
@@ -264,12 +275,13 @@ class Commands(RuleBasedStateMachine):
         self.limits[user] = limit
         self.history += users.change_allowance(self._user(user), max_active_bookings=limit, now=instant(self.now))
 
-    @rule(user=some_user)
-    def stop_or_let_act(self, user: UUID) -> None:
-        self.stopped ^= {user}
-        if user in self.stopped:
+    @rule(user=some_user, stopped=rarely)
+    def stop_or_let_act(self, user: UUID, stopped: bool) -> None:
+        if stopped:
+            self.stopped.add(user)
             self.history += users.deactivate(self._user(user), Admins(), now=instant(self.now))
         else:
+            self.stopped.discard(user)
             self.history += users.activate(self._user(user), now=instant(self.now))
 
     def _user(self, user: UUID) -> User:
@@ -320,6 +332,12 @@ class Commands(RuleBasedStateMachine):
             if isinstance(fact, BookingCancelled | BookingExpired):
                 ended.add(fact.booking_id)
         assert ended == self.given_back | self.written_off
+
+    def one(self, which: int) -> UUID:
+        """A booking, more often one that is held than one that is over or was given back."""
+        held = [id for id in self.timetable if not self.against_change(id)]
+        offered = [*held * 4, *self.timetable]
+        return offered[which % len(offered)]
 
     def against(self, space: UUID, user: UUID, asked: range, moving: UUID | None = None) -> list[str]:
         """Why the user cannot hold the space then."""

@@ -78,7 +78,7 @@ def test_the_examples_import_whole_and_once(place: Place, daybook_import: Import
     assert len(place.rows()) == 1 + 2 + 2 + 12
 
 
-def test_the_calendar_example_skips_what_was_called_off(daybook_import: Import):
+def test_the_calendar_example_skips_what_was_called_off_and_shares_sessions_with_the_other(daybook_import: Import):
     made = daybook_import(EXAMPLES / "open-weekend.ics", *FOR_ANA, "--grant")
 
     assert made.exit_code == 0
@@ -86,6 +86,10 @@ def test_the_calendar_example_skips_what_was_called_off(daybook_import: Import):
     assert verdict.startswith("line 29 skipped: Garden, ")
     assert verdict.endswith("Picnic: cancelled: The event was called off.")
     assert summary == "4 rows: 3 booked, 0 there before, 0 refused, 1 skipped"
+
+    both = daybook_import(EXAMPLES / "open-weekend.csv", *FOR_ANA, "--grant")
+
+    assert both.output.splitlines()[-1] == "12 rows: 10 booked, 2 there before, 0 refused, 0 skipped"
 
 
 def test_a_dry_run_tells_what_the_import_does(place: Place, daybook_import: Import, festival_file: Path):
