@@ -17,6 +17,7 @@ from redis import Redis
 
 from api.app import create_app
 from api.callers import Callers
+from api.protocol import Protocol
 from api.rooms import Rooms
 from api.tokens import Tokens
 from commands.accounts import Passwords
@@ -87,7 +88,7 @@ async def _serve(settings: Settings) -> None:
                 app,
                 settings.host,
                 settings.port,
-                http="httptools",
+                http=Protocol,
                 ws="none",
                 lifespan="on",
                 proxy_headers=False,
