@@ -87,7 +87,7 @@ def api(stores: Stores, schema: str) -> Iterator[Served]:
     with _process(stores, schema, "benchmarks.serving", port=port) as process:
         until = time.monotonic() + PATIENCE
         while not _is_ready(port):
-            if not process.is_running() or time.monotonic() > until:
+            if process.status() == psutil.STATUS_ZOMBIE or time.monotonic() > until:
                 raise RuntimeError("the API did not get ready")
             time.sleep(0.05)
         yield Served(process, port)
