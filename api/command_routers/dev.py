@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID, uuid4, uuid5
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.answers import json_of
@@ -14,14 +14,13 @@ from api.command_routers.users import registered
 from api.correlation import correlation_id
 from api.documents import MessageDocument, SeedDocument
 from api.problems import PROBLEMS
-from api.rooms import Rooms, TheRooms
+from api.rooms import Rooms, rooms_of
 from booking.opening_hours import OpeningHours
 from booking.roles import Role
 from booking.terms import Description
-from commands import accounts
+from commands import accounts, deciding
 from commands.accounts import Account
 from commands.command import Author
-from commands.deciding import Request
 from commands.spaces import CreateSpace
 from commands.users import DEFAULT_ALLOWANCE, RegisterUser
 
@@ -54,8 +53,9 @@ def router(reset: Callable[[], Awaitable[None]]) -> APIRouter:
     routes = APIRouter(prefix="/dev", tags=["commands: development"], responses=PROBLEMS)
 
     @routes.post("/seed", response_model=SeedDocument)
-    async def seed(rooms: TheRooms) -> Response:
+    async def seed(request: Request) -> Response:
         """Make a demo ADMIN, a demo STUDENT and, if there is none, spaces. Doing it again changes nothing."""
+        rooms = rooms_of(request)
         # Each journal has its own ids, so that nothing remembered of the one before is taken for them.
         journal_id, _, _ = await rooms.journal.head()
         users = {uuid5(journal_id, demo.email): demo for demo in (ADMIN, USER)}
@@ -102,5 +102,5 @@ async def _make_space(rooms: Rooms, space_id: UUID, description: Description) ->
     await rooms.deciding.do(command, by=AUTHOR, request=_request())
 
 
-def _request() -> Request:
-    return Request(command_id=uuid4(), correlation_id=correlation_id.get())
+def _request() -> deciding.Request:
+    return deciding.Request(command_id=uuid4(), correlation_id=correlation_id.get())

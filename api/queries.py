@@ -1,0 +1,58 @@
+"""What a query asks for, read from its address in one go: FastAPI's own way costs an availability a third more."""
+
+from typing import Annotated, Any, TypeVar
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from starlette.requests import Request
+
+from api.bodies import Instant
+from booking.bookings import Status
+from projections.views import PAGE
+
+Q = TypeVar("Q", bound=BaseModel)
+
+
+class Paging(BaseModel):
+    """Which page of a list."""
+
+    limit: Annotated[int, Field(ge=1, le=200)] = PAGE
+    cursor: Annotated[str, Field(max_length=2_000, description="Where a page ended: from its Link.")] | None = None
+
+
+class BookingsPaging(Paging):
+    """Which page of a list of bookings."""
+
+    status: Status | None = None
+
+
+def _with_its_plus(value: object) -> object:
+    """In a query an unescaped `+` arrives as a space."""
+    return value.replace(" ", "+") if isinstance(value, str) else value
+
+
+class SlotAsked(BaseModel):
+    """Which slot is asked about."""
+
+    start: Annotated[Instant, BeforeValidator(_with_its_plus)]
+    end: Annotated[Instant, BeforeValidator(_with_its_plus)]
+
+
+def asked(request: Request, model: type[Q]) -> Q:
+    """The query as `model`; what it does not name is passed over. Raises as FastAPI does."""
+    try:
+        return model.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        raise RequestValidationError([{**one, "loc": ("query", *one["loc"])} for one in error.errors()]) from None
+
+
+def parameters(model: type[BaseModel]) -> dict[str, Any]:
+    """The same as a route adds it to its OpenAPI."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    required = schema.get("required", ())
+    return {
+        "parameters": [
+            {"name": name, "in": "query", "required": name in required, "schema": property}
+            for name, property in schema["properties"].items()
+        ]
+    }
