@@ -33,7 +33,7 @@ ROUTERS = (
     space_commands.router,
     docs.router,
 )
-"""In the order in which they are looked through."""
+"""In the order in which they are looked through: what is asked for most comes first."""
 
 _ANSWERED = (
     RequestValidationError,

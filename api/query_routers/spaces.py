@@ -1,4 +1,4 @@
-"""Queries about spaces: which there are, one, and whether a slot of it is free."""
+"""Queries about spaces: whether a slot of one is free, one, and which there are."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -20,22 +20,6 @@ from projections import availability, spaces
 router = APIRouter(tags=["queries: spaces"], responses=PROBLEMS)
 
 
-@router.get("/spaces", response_model=list[SpaceDocument], openapi_extra=parameters(Paging))
-async def active(request: Request) -> Response:
-    """The spaces that take bookings, by name."""
-    page = asked(request, Paging)
-    return listed(await spaces.active(rooms_of(request).views, limit=page.limit, cursor=page.cursor), request)
-
-
-@router.get("/spaces/{space_id}", response_model=SpaceDocument)
-async def one(space_id: UUID, request: Request) -> Response:
-    """A space with all its rules, active or not."""
-    space = await spaces.one(rooms_of(request).views, space_id)
-    if space is None:
-        raise NotFound("space", space_id)
-    return stored(space.json, space.position, tag=str(space.revision))
-
-
 @router.get("/spaces/{space_id}/availability", response_model=AvailabilityDocument, openapi_extra=parameters(SlotAsked))
 async def of_slot(space_id: UUID, request: Request) -> Response:
     """Whether a booking of the slot would be accepted now from a user whose allowance is not used up."""
@@ -51,6 +35,22 @@ async def of_slot(space_id: UUID, request: Request) -> Response:
         "refusals": [described(refusal) for refusal in judged.refusals],
     }
     return stored(orjson.dumps(document, option=orjson.OPT_UTC_Z), judged.position)
+
+
+@router.get("/spaces/{space_id}", response_model=SpaceDocument)
+async def one(space_id: UUID, request: Request) -> Response:
+    """A space with all its rules, active or not."""
+    space = await spaces.one(rooms_of(request).views, space_id)
+    if space is None:
+        raise NotFound("space", space_id)
+    return stored(space.json, space.position, tag=str(space.revision))
+
+
+@router.get("/spaces", response_model=list[SpaceDocument], openapi_extra=parameters(Paging))
+async def active(request: Request) -> Response:
+    """The spaces that take bookings, by name."""
+    page = asked(request, Paging)
+    return listed(await spaces.active(rooms_of(request).views, limit=page.limit, cursor=page.cursor), request)
 
 
 @router.get(

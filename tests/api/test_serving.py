@@ -11,7 +11,7 @@ import pytest
 
 from daybook.embedded import Stores
 from tests.journals import Place
-from tests.processes import Api, a_space, daybook, registered, seeded, slot
+from tests.processes import Api, Running, a_space, daybook, free_port, registered, seeded, slot
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +111,15 @@ async def test_the_log_holds_requests_ids_and_nothing_secret(api: Api) -> None:
     lines: list[dict[str, Any]] = [json.loads(line) for line in written.splitlines()]
     assert all({"event", "level", "logger", "timestamp"} <= line.keys() for line in lines)
     assert not [secret for secret in secrets if secret in written]
+
+
+@pytest.mark.parametrize("name", ["api", "follow"])
+def test_a_database_without_a_journal_is_told_of_in_one_line(api: Api, tmp_path: Path, name: str) -> None:
+    one = Running(name, api.environment | {"DAYBOOK_SCHEMA": "nowhere", "PORT": str(free_port())}, tmp_path / "log")
+    one.start()
+
+    assert one.process.wait(20) == 1
+    assert one.log.read_text() == "daybook: there is no journal in the schema nowhere: run `daybook migrate`\n"
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
