@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import orjson
 from starlette.requests import Request
@@ -29,9 +29,7 @@ def listed(page: Page, request: Request) -> Response:
     """One page of a list, and where the next one is (RFC 8288)."""
     headers = {"Projection-Position": str(page.position)}
     if page.cursor is not None:
-        query = urlencode([(name, value) for name, value in request.query_params.items() if name != "cursor"])
-        target = (
-            f"{request.url.path}?{query}&cursor={page.cursor}" if query else f"{request.url.path}?cursor={page.cursor}"
-        )
-        headers["Link"] = f'<{target}>; rel="next"'
+        asked = {**request.query_params, "cursor": page.cursor}
+        # Not from the request's URL: that is made of its Host header, which may be anything.
+        headers["Link"] = f'<{quote(request.scope["path"])}?{urlencode(asked)}>; rel="next"'
     return Response(page.json, 200, headers, JSON)

@@ -1,4 +1,4 @@
-"""What a query asks for, read from its address in one go: FastAPI's own way costs an availability a third more."""
+"""What a query asks for, read in one go: FastAPI's own way was a sixth of what an availability costs."""
 
 from typing import Annotated, Any, TypeVar
 
