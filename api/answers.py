@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import orjson
 from starlette.requests import Request
@@ -12,7 +12,8 @@ from starlette.responses import Response
 
 from api.bodies import JSON
 from api.problems import Problem
-from projections.reading import Page, Views
+from api.rooms import rooms_of
+from projections.reading import Page
 
 
 def json_of(document: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -36,11 +37,9 @@ def listed(page: Page, request: Request) -> Response:
     """One page of a list, and where the next one is (RFC 8288)."""
     answer = stored(request, page.json, page.position)
     if page.cursor is not None:
-        query = urlencode([(name, value) for name, value in request.query_params.items() if name != "cursor"])
-        target = (
-            f"{request.url.path}?{query}&cursor={page.cursor}" if query else f"{request.url.path}?cursor={page.cursor}"
-        )
-        answer.headers["Link"] = f'<{target}>; rel="next"'
+        asked = {**request.query_params, "cursor": page.cursor}
+        # Not from the request's URL: that is made of its Host header, which may be anything.
+        answer.headers["Link"] = f'<{quote(request.scope["path"])}?{urlencode(asked)}>; rel="next"'
     return answer
 
 
@@ -49,17 +48,20 @@ def _has(tags: str | None, tag: str) -> bool:
     return tags is not None and (tags == "*" or tag in (one.strip().removeprefix("W/") for one in tags.split(",")))
 
 
-async def awaited(request: Request, views: Views, *names: str) -> None:
+async def awaited(request: Request, *names: str) -> None:
     """Wait until these views have the position that `Read-After` names, as long as `Prefer: wait=N` says.
 
-    Raises `Problem`: 503 when they have not, and why; 422 when it names none.
+    Raises `Problem`: 503 when they have not, and why; 422 when it names none. Raises `Unavailable`.
     """
     wanted = request.headers.get("read-after")
     if wanted is None:
         return
-    if not (wanted.isascii() and wanted.isdigit() and len(wanted) < 19):
+    rooms = rooms_of(request)
+    there_is = wanted.isascii() and wanted.isdigit() and len(wanted) < 19
+    # One that is yet to come would keep everybody waiting for views that have nothing to move to.
+    if not there_is or int(wanted) > (await rooms.journal.head())[1]:
         raise Problem(422, "bad-read-after", "Read-After names no position", "Send the Journal-Position of an answer.")
-    if not await views.caught_up(int(wanted), views=names, within=_patience(request)):
+    if not await rooms.views.caught_up(int(wanted), views=names, within=_patience(request)):
         raise Problem(
             503,
             "not-caught-up",

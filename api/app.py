@@ -40,7 +40,7 @@ ROUTERS = (
     space_commands.router,
     docs.router,
 )
-"""In the order in which they are looked through."""
+"""In the order in which they are looked through: what is asked for most comes first."""
 
 _ANSWERED = (
     RequestValidationError,
@@ -79,7 +79,7 @@ def create_app(rooms: Rooms, *, version: str, reset: Callable[[], Awaitable[None
     )
     app.state.rooms = rooms
     app.add_middleware(Door)
-    # An included router is matched within another, at more than all the rest of a query costs; here each route is one.
+    # Included routers are matched one within the other, which cost as much as the rest of a small query; these are not.
     for router in ROUTERS if reset is None else (*ROUTERS, dev.router(reset)):
         app.router.routes.extend(router.routes)
     return app

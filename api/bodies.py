@@ -8,7 +8,6 @@ from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
 import orjson
-from fastapi import Query
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict, StringConstraints, ValidationError, WithJsonSchema
@@ -103,17 +102,9 @@ def instant(value: object) -> datetime:
         raise PydanticCustomError("no-such-time", "There is no such date or time") from None
 
 
-def instant_in_query(value: object) -> datetime:
-    """The same; in a query an unescaped `+` arrives as a space."""
-    return instant(value.replace(" ", "+") if isinstance(value, str) else value)
-
-
 _SCHEMA = WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-12-01T09:00:00Z"]})
 Instant = Annotated[datetime, BeforeValidator(instant), _SCHEMA]
-InstantInQuery = Annotated[datetime, BeforeValidator(instant_in_query), _SCHEMA]
 
-Limit = Annotated[int, Query(ge=1, le=200)]
-Cursor = Annotated[str | None, Query(max_length=2_000, description="Where a page ended: from its Link.")]
 Notes = Annotated[str, StringConstraints(max_length=2_000)]
 Reason = Annotated[str, StringConstraints(max_length=500)]
 

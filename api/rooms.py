@@ -1,9 +1,8 @@
 """What the routes are handed: the parts of the house they work with, made by the wiring."""
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import Depends, Request
+from starlette.requests import Request
 
 from api.callers import Callers
 from api.streams import Streams
@@ -31,10 +30,3 @@ def rooms_of(request: Request) -> Rooms:
     """Those of the application that was asked."""
     rooms: Rooms = request.app.state.rooms
     return rooms
-
-
-async def _the_rooms(request: Request) -> Rooms:  # a coroutine, because a plain function would be run in a thread
-    return rooms_of(request)
-
-
-TheRooms = Annotated[Rooms, Depends(_the_rooms)]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, TypeVar
+from urllib.parse import quote
 from uuid import UUID, uuid4, uuid5
 
 from fastapi import Depends, Request
@@ -24,7 +25,7 @@ from journal.folding import Aggregate
 S = TypeVar("S", bound=Aggregate)
 
 _LONGEST_KEY = 255
-# Read by hand and told of here: the framework's own way costs a booking a fifth more.
+# Read by hand and told of here: FastAPI's own way was a sixth of what a booking costs the façade.
 COMMAND: dict[str, Any] = {
     "parameters": [
         {
@@ -146,9 +147,10 @@ async def request_of(request: Request, by: Author, *, digested: bool = True) -> 
 
 
 async def _told(request: Request) -> bytes:
-    """Everything the request says of what it wants; only the target holds no line break."""
-    target = f"{request.method} {request.url.path}?{request.url.query}\n"
-    return target.encode() + await request.body()
+    """Everything the request says of what it wants; neither an encoded path nor a query holds a line break."""
+    query: bytes = request.scope["query_string"]
+    target = f"{request.method} {quote(request.scope['path'])}?".encode() + query
+    return target + b"\n" + await request.body()
 
 
 def waits(request: Request) -> bool:

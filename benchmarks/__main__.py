@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 import uvloop
 
 from benchmarks import asking, posting, resident, sizes, visible, writing
-from benchmarks.measuring import Bench, Figure
+from benchmarks.measuring import Bench, Figure, calm_collector
 from daybook.embedded import throw_away_stores
 
 Section = Callable[[Bench], AsyncIterator[Figure]]
@@ -39,6 +39,7 @@ def main() -> int:
     if unknown := set(arguments.sections) - set(SECTIONS):
         parser.error(f"no section {', '.join(sorted(unknown))}: there are {', '.join(SECTIONS)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that the stores are stopped and their data removed
+    calm_collector()
     began, missed = time.perf_counter(), 0
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}; CPU is that of the application + the database\n")
     for name in arguments.sections or SECTIONS:

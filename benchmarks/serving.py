@@ -1,6 +1,5 @@
 """The product's processes for a benchmark: the follower, and the API with two routes more (`-m benchmarks.serving`)."""
 
-import gc
 import os
 import socket
 import subprocess
@@ -28,6 +27,7 @@ from api.documents import BookingDocument
 from api.rooms import rooms_of
 from api.sending import TheSender
 from api.tokens import Tokens
+from benchmarks.measuring import calm_collector
 from benchmarks.places import Booker, wishes
 from booking.slots import Slot
 from daybook import settings, wiring
@@ -36,7 +36,7 @@ from daybook.settings import Settings
 
 SECRET = "no secret, for it guards nothing but a benchmark"
 TOKENS = Tokens(SECRET, life=timedelta(hours=1))
-PATIENCE = 30.0  # seconds until the API answers
+PATIENCE = 60.0  # seconds until the API answers
 
 router = APIRouter(prefix="/bench", route_class=StrictRoute)
 
@@ -87,7 +87,7 @@ def api(stores: Stores, schema: str) -> Iterator[Served]:
     with _process(stores, schema, "benchmarks.serving", port=port) as process:
         until = time.monotonic() + PATIENCE
         while not _is_ready(port):
-            if not process.is_running() or time.monotonic() > until:
+            if process.status() == psutil.STATUS_ZOMBIE or time.monotonic() > until:
                 raise RuntimeError("the API did not get ready")
             time.sleep(0.05)
         yield Served(process, port)
@@ -135,9 +135,7 @@ async def _serve(settings: Settings) -> None:
     async with wiring.rooms(settings) as rooms:
         app = create_app(rooms, version="bench")
         app.include_router(router)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 50, 100)
+        calm_collector()
         config = uvicorn.Config(
             app,
             port=settings.port,

@@ -13,7 +13,7 @@ import uvloop
 
 from benchmarks import floors, library
 from benchmarks.apart import Apart
-from benchmarks.measuring import Bench, Figure, Work, cpu, take_turns
+from benchmarks.measuring import Bench, Figure, Work, calm_collector, cpu, take_turns
 from benchmarks.places import PER_SPACE, Booker, Place, Wish, new_place, nth_slot, wishes
 from booking.events import BookingCreated
 from journal import codec, tags
@@ -141,6 +141,7 @@ _running: list[tuple[asyncio.Runner, Booker]] = []
 
 def _begin_booking(url: str, schema: str, spaces: Sequence[UUID], users: Sequence[UUID], begin: int) -> None:
     """What a second process keeps from call to call, as a second process of the product would."""
+    calm_collector()
     runner = asyncio.Runner(loop_factory=uvloop.new_event_loop)
     booker = Booker(Journal(url, schema, name="bench"), wishes(spaces, users, begin=begin))
     _running.append((runner, booker))

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
 import typer
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
 from rich.console import Console
+from sqlalchemy.exc import OperationalError
 
 from daybook import auditing, embedded, importing, projecting, settings
 from daybook.migrations import run
@@ -83,8 +83,13 @@ def import_timetable(
 
 
 def _migrate(told: Settings) -> None:
-    role = conninfo_to_dict(told.database_url.get_secret_value())["user"]
-    run.migrate(told.database_owner_url.get_secret_value(), told.daybook_schema, role=str(role))
+    role = conninfo_to_dict(told.database_url.get_secret_value()).get("user")
+    if not role:
+        raise CannotRun("DATABASE_URL must name a user: it is granted what our processes may do")
+    try:
+        run.migrate(told.database_owner_url.get_secret_value(), told.daybook_schema, role=str(role))
+    except OperationalError as error:
+        raise CannotRun(f"the database cannot be migrated: {str(error.orig).splitlines()[0]}") from error
 
 
 def _role(name: str) -> list[str]:
@@ -116,10 +121,10 @@ def _complaining(code: int = 1) -> Iterator[None]:
         yield
     except ValidationError as invalid:
         for error in invalid.errors(include_input=False, include_url=False):
-            setting = " ".join(str(part).upper() for part in error["loc"])
-            complaints.print(f"daybook: {setting} {error['msg'].removeprefix('Value error, ')}".replace("  ", " "))
+            named = "".join(f"{part}: ".upper() for part in error["loc"])
+            complaints.print(f"daybook: {named}{error['msg'].removeprefix('Value error, ')}")
         raise typer.Exit(code) from None
-    except (CannotRun, OSError, psycopg.OperationalError) as error:
+    except (CannotRun, OSError) as error:
         complaints.print(f"daybook: {error}")
         raise typer.Exit(code) from None
 

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -30,7 +31,7 @@ class CannotRun(Exception):
     """A process cannot be started or kept running; the text says which and why, for people."""
 
 
-class Process:
+class Process(ABC):
     """One of our processes, under a name it keeps when it is started again."""
 
     stops_by: Sequence[tuple[Signals, float]] = ((signal.SIGTERM, 10.0),)
@@ -50,9 +51,9 @@ class Process:
     def is_running(self) -> bool:
         return self._running is not None and self._running.poll() is None
 
+    @abstractmethod
     def spawn(self) -> None:
         """Start it and return at once. Main thread only. Raises `CannotRun`."""
-        raise NotImplementedError
 
     def stop(self) -> None:
         """Ask it to stop, ever less politely, and return when it is gone."""

@@ -50,17 +50,16 @@ def up(
             running.callback(program.stop)
             program.spawn()
         watch = Watch([*stores.running, *programs], say)
-        until = time.monotonic() + PATIENCE
-        while not _asked(settings, "GET", "/health/ready"):
+
+        def look_after() -> None:
             go_on()
             watch.look()
-            if time.monotonic() > until:
-                raise CannotRun(f"the API was not ready after {PATIENCE:.0f} s")
-            time.sleep(0.05)
-        _greet(settings, say)
+
+        _answered(settings, "GET", "/health/ready", meanwhile=look_after)
+        demo = _answered(settings, "POST", "/dev/seed", meanwhile=look_after) if settings.is_development else {}
+        _greet(settings, demo, say)
         while True:
-            go_on()
-            watch.look()
+            look_after()
             time.sleep(0.1)
     say("stopped")
 
@@ -102,13 +101,12 @@ def _refuse_a_taken_port(settings: Settings) -> None:
         raise CannotRun(f"port {port} of {host} cannot be used ({error.strerror}): set PORT to another one") from error
 
 
-def _greet(settings: Settings, say: Say) -> None:
+def _greet(settings: Settings, demo: Mapping[str, str], say: Say) -> None:
     host = _to_call(settings.host)
     at = f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
     say("")
     say(f"API       {at}")
     say(f"Docs      {at}/docs")
-    demo = _asked(settings, "POST", "/dev/seed") if settings.is_development else None
     if demo:
         say(f"Admin     {demo['admin_email']} / {demo['admin_password']}")
         say(f"User      {demo['user_email']} / {demo['user_password']}")
@@ -116,18 +114,24 @@ def _greet(settings: Settings, say: Say) -> None:
     say("")
 
 
-def _asked(settings: Settings, method: str, path: str) -> dict[str, str] | None:
-    """The API's answer; None while there is none."""
-    connection = http.client.HTTPConnection(_to_call(settings.host), settings.port, timeout=10)
-    try:
-        connection.request(method, path)
-        answer = connection.getresponse()
-        body = answer.read()
-    except (OSError, http.client.HTTPException):
-        return None
-    finally:
-        connection.close()
-    return dict(json.loads(body)) if answer.status < 300 else None
+def _answered(settings: Settings, method: str, path: str, *, meanwhile: Callable[[], None]) -> dict[str, str]:
+    """The API's answer, asked again until it has one. Raises `CannotRun`."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        meanwhile()
+        connection = http.client.HTTPConnection(_to_call(settings.host), settings.port, timeout=10)
+        try:
+            connection.request(method, path)
+            answer = connection.getresponse()
+            body = answer.read()
+            if answer.status < 300:
+                return dict(json.loads(body))
+        except (OSError, http.client.HTTPException):
+            pass  # not listening yet
+        finally:
+            connection.close()
+        time.sleep(0.05)
+    raise CannotRun(f"the API did not answer {method} {path} within {PATIENCE:.0f} s")
 
 
 def _to_call(host: str) -> str:

@@ -13,10 +13,12 @@ import psycopg
 import uvicorn
 import uvloop
 from psycopg import sql
+from psycopg.errors import UndefinedTable
 from redis import Redis
 
 from api.app import create_app
 from api.callers import Callers
+from api.protocol import Protocol
 from api.rooms import Rooms
 from api.streams import Streams
 from api.tokens import Tokens
@@ -24,7 +26,7 @@ from commands.accounts import Passwords
 from commands.deciding import Deciding
 from daybook import logs, working
 from daybook.settings import Settings
-from journal.connection import conninfo
+from journal.connection import SessionNotKept, Unavailable, conninfo
 from journal.folding import Aggregates
 from journal.journal import Journal
 from projections.following import Follower
@@ -32,6 +34,10 @@ from projections.reading import Views
 
 KEEP_ALIVE = 75  # seconds: longer than proxies keep a connection, so that it is never us who close one they use
 STOP_WITHIN = 6  # seconds for requests under way, each of which ends within 5
+
+
+class NeverUsable(Exception):
+    """The database is not one to work with, however long one waits; the text says why, for people."""
 
 
 def serve_api(settings: Settings) -> None:
@@ -96,7 +102,7 @@ async def _serve(settings: Settings) -> None:
                 app,
                 settings.host,
                 settings.port,
-                http="httptools",
+                http=Protocol,
                 ws="none",
                 lifespan="on",
                 proxy_headers=False,
@@ -107,12 +113,8 @@ async def _serve(settings: Settings) -> None:
                 timeout_graceful_shutdown=STOP_WITHIN,
             )
         )
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, server.stop)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, server.stop)
-        # Nothing that is there now is garbage later, and young objects of 32 requests at once are no garbage yet.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 50, 100)
+        await _must_be_usable(made.journal)
+        _when_told(server.stop)
         await server.serve()
 
 
@@ -137,14 +139,37 @@ def _resetting(settings: Settings) -> Callable[[], Awaitable[None]]:
 async def _follow(settings: Settings) -> None:
     schema = settings.daybook_schema
     journal = Journal(settings.database_url.get_secret_value(), schema, name="follow")
-    following = asyncio.create_task(Follower(settings.redis_url.get_secret_value(), schema, journal).run())
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, following.cancel)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, following.cancel)
     try:
+        await _must_be_usable(journal)
+        following = asyncio.create_task(Follower(settings.redis_url.get_secret_value(), schema, journal).run())
+        _when_told(following.cancel)
         with suppress(asyncio.CancelledError):
             await following
     finally:
         await journal.close()
+
+
+async def _must_be_usable(journal: Journal) -> None:
+    """Raise `NeverUsable` for a database that no waiting mends; one that is away may come back."""
+    try:
+        await journal.head()
+    except Unavailable:
+        pass
+    except SessionNotKept as error:
+        raise NeverUsable(str(error)) from error
+    except UndefinedTable as error:
+        raise NeverUsable(f"there is no journal in the schema {journal.schema}: run `daybook migrate`") from error
+
+
+def _when_told(stop: Callable[[], object]) -> None:
+    """Have SIGTERM and SIGINT call `stop`, now that everything is there."""
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop)
+    loop.add_signal_handler(signal.SIGINT, stop)
+    # Nothing that is there now is garbage later, and young objects of 32 requests at once are no garbage yet.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
 
 
 def _version() -> str:
@@ -158,4 +183,7 @@ def _run(settings: Settings, process: Coroutine[Any, Any, None]) -> None:
     for_people = settings.log_format == "people" or (settings.log_format == "auto" and sys.stdout.isatty())
     logs.configure(settings.log_level, for_people=for_people)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(process)
+        try:
+            runner.run(process)
+        except NeverUsable as error:
+            sys.exit(f"daybook: {error}")

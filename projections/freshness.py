@@ -6,7 +6,6 @@ from contextlib import suppress
 from typing import Any
 
 from redis.asyncio.client import PubSub
-from redis.exceptions import RedisError
 
 from projections.asking import client
 from projections.generations import Keys, Mark
@@ -56,7 +55,7 @@ class Freshness:
     async def _listen(self) -> None:
         by_channel = {keys.channel.encode(): name for name, keys in self._keys.items()}
         while True:
-            with suppress(RedisError, OSError):
+            with suppress(Exception):  # whatever it is, whoever waits is told below
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as told:
                     async with asyncio.timeout(ANSWER_WITHIN):
                         await told.subscribe(*(keys.channel for keys in self._keys.values()))

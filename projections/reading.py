@@ -200,13 +200,18 @@ class Views:
         clock = asyncio.get_running_loop().time
         if clock() < self._left_alone_until:
             raise Unavailable("Redis is away")
+        if self._left_alone_until:
+            self._left_alone_until = clock() + LEFT_ALONE  # one tries again, the others do not wait for it
         try:
-            return await self._asking.ask(*command)
+            answer = await self._asking.ask(*command)
         except NoScriptError:
+            self._left_alone_until = 0.0
             raise
         except (RedisError, OSError) as error:
             self._left_alone_until = clock() + LEFT_ALONE
             raise Unavailable("Redis is away") from error
+        self._left_alone_until = 0.0
+        return answer
 
 
 def _position(view: View, mark: bytes | None) -> int:

@@ -40,6 +40,12 @@ class Place:
         with self.owner() as owner:
             owner.execute(f"drop schema {self.schema} cascade")
 
+    def begin_anew(self) -> None:
+        """A new journal with nothing in it, in less time than a new schema takes."""
+        tables = ("events", "event_tags", "journal_head", "accounts", "sealing_keys")
+        with self.owner() as owner:
+            owner.execute("; ".join([*(f"delete from {table}" for table in tables), "call journal_begin()"]))
+
     def owner(self) -> psycopg.Connection:
         return self._connection(self.owner_url)
 

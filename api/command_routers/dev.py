@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from uuid import UUID, uuid4, uuid5
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.answers import json_of
@@ -14,14 +14,13 @@ from api.command_routers.users import registered
 from api.correlation import correlation_id
 from api.documents import MessageDocument, SeedDocument
 from api.problems import PROBLEMS
-from api.rooms import Rooms, TheRooms
+from api.rooms import Rooms, rooms_of
 from booking.opening_hours import OpeningHours
 from booking.roles import Role
 from booking.terms import Description
-from commands import accounts
+from commands import accounts, deciding
 from commands.accounts import Account
 from commands.command import Author
-from commands.deciding import Request
 from commands.spaces import CreateSpace
 from commands.users import DEFAULT_ALLOWANCE, RegisterUser
 
@@ -30,17 +29,34 @@ AUTHOR = Author.system("seed")
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """Somebody to sign in as."""
+    """Somebody to sign in as. Their password is no secret, so its hash is at hand: it would take the start a second."""
 
-    email: str
+    account: Account
     password: str
-    full_name: str
     role: Role
     max_active_bookings: int
 
 
-ADMIN = Demo("admin@example.com", "admin-password", "Demo Admin", Role.ADMIN, 100)
-USER = Demo("user@example.com", "user-password", "Demo User", Role.STUDENT, DEFAULT_ALLOWANCE)
+ADMIN = Demo(
+    Account(
+        email="admin@example.com",
+        full_name="Demo Admin",
+        password_hash="$2b$12$SA3aAYQYl6q1EU0qm6Ge3et4aztl9W5/FhVby8Y2gmxekV/ihJyTy",
+    ),
+    "admin-password",
+    Role.ADMIN,
+    100,
+)
+USER = Demo(
+    Account(
+        email="user@example.com",
+        full_name="Demo User",
+        password_hash="$2b$12$9sxxafYVCMDr.fLsCwB1BOqZSeEjWzknXoyOhTxfAfKL5MRqT2.PK",
+    ),
+    "user-password",
+    Role.STUDENT,
+    DEFAULT_ALLOWANCE,
+)
 SPACES = (
     Description(name="Meeting Room A", capacity=10, price_per_hour=Decimal("25.0")),
     Description(name="Private Office B", capacity=2, price_per_hour=Decimal("15.0")),
@@ -54,11 +70,12 @@ def router(reset: Callable[[], Awaitable[None]]) -> APIRouter:
     routes = APIRouter(prefix="/dev", tags=["commands: development"], responses=PROBLEMS)
 
     @routes.post("/seed", response_model=SeedDocument)
-    async def seed(rooms: TheRooms) -> Response:
+    async def seed(request: Request) -> Response:
         """Make a demo ADMIN, a demo STUDENT and, if there is none, spaces. Doing it again changes nothing."""
+        rooms = rooms_of(request)
         # Each journal has its own ids, so that nothing remembered of the one before is taken for them.
         journal_id, _, _ = await rooms.journal.head()
-        users = {uuid5(journal_id, demo.email): demo for demo in (ADMIN, USER)}
+        users = {uuid5(journal_id, demo.account.email): demo for demo in (ADMIN, USER)}
         for user_id in users.keys() - await accounts.of_users(rooms.journal, list(users)):
             await _make_user(rooms, user_id, users[user_id])
         ((there_is_a_space,),) = await rooms.journal.query(_IS_THERE_A_SPACE, {})
@@ -69,11 +86,11 @@ def router(reset: Callable[[], Awaitable[None]]) -> APIRouter:
         return json_of(
             {
                 "message": "Demo data is there",
-                "admin_email": ADMIN.email,
+                "admin_email": ADMIN.account.email,
                 "admin_password": ADMIN.password,
-                "user_email": USER.email,
+                "user_email": USER.account.email,
                 "user_password": USER.password,
-                "access_token": rooms.tokens.issued_to(uuid5(journal_id, ADMIN.email)),
+                "access_token": rooms.tokens.issued_to(uuid5(journal_id, ADMIN.account.email)),
                 "token_type": "bearer",
             }
         )
@@ -88,11 +105,8 @@ def router(reset: Callable[[], Awaitable[None]]) -> APIRouter:
 
 
 async def _make_user(rooms: Rooms, user_id: UUID, demo: Demo) -> None:
-    account = Account(
-        email=demo.email, full_name=demo.full_name, password_hash=await rooms.passwords.hashed(demo.password)
-    )
     command = RegisterUser(
-        user_id=user_id, account=account, role=demo.role, max_active_bookings=demo.max_active_bookings
+        user_id=user_id, account=demo.account, role=demo.role, max_active_bookings=demo.max_active_bookings
     )
     await registered(rooms, command, by=AUTHOR, request=_request())
 
@@ -102,5 +116,5 @@ async def _make_space(rooms: Rooms, space_id: UUID, description: Description) ->
     await rooms.deciding.do(command, by=AUTHOR, request=_request())
 
 
-def _request() -> Request:
-    return Request(command_id=uuid4(), correlation_id=correlation_id.get())
+def _request() -> deciding.Request:
+    return deciding.Request(command_id=uuid4(), correlation_id=correlation_id.get())

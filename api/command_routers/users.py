@@ -16,7 +16,7 @@ from api.auth import require_roles, unauthenticated
 from api.bodies import FORM, JSON, Body, StrictRoute, from_json_or_form
 from api.documents import ChangedUserDocument, RegisteredDocument, TokenDocument, user_document
 from api.problems import PROBLEMS
-from api.rooms import Rooms, TheRooms
+from api.rooms import Rooms, rooms_of
 from api.sending import COMMAND, Sender, TheSender, entered, request_of, waits
 from booking.bookings import Booking
 from booking.refusals import EmailTaken, Refused
@@ -79,8 +79,9 @@ class UserChange(Body):
 
 
 @router.post("/auth/register", status_code=201, response_model=RegisteredDocument, openapi_extra=COMMAND)
-async def register(body: Registration, rooms: TheRooms, request: Request) -> Response:
+async def register(body: Registration, request: Request) -> Response:
     """Make an account for a new STUDENT, and sign in."""
+    rooms = rooms_of(request)
     sent = await request_of(request, Author.system(f"registration {body.email}"), digested=False)
     password, user_id = body.password.get_secret_value(), sent.command_id
     account = Account(email=body.email, full_name=body.full_name, password_hash=await rooms.passwords.hashed(password))
@@ -140,8 +141,9 @@ _CREDENTIALS = {
 
 
 @router.post("/auth/login", response_model=TokenDocument, openapi_extra=_CREDENTIALS)
-async def sign_in(credentials: Annotated[Credentials, Depends(_credentials)], rooms: TheRooms) -> Response:
+async def sign_in(credentials: Annotated[Credentials, Depends(_credentials)], request: Request) -> Response:
     """Get an access token, for JSON or for the form of OAuth 2.0's password grant (RFC 6749 §4.3)."""
+    rooms = rooms_of(request)
     found = await accounts.by_email(rooms.journal, credentials.email)
     user_id, password_hash = (found[0], found[1].password_hash) if found else (None, None)
     matches = await rooms.passwords.match(credentials.password.get_secret_value(), password_hash)

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from api.answers import awaited, listed, stored
 from api.auth import require_roles
-from api.bodies import Cursor
 from api.documents import ActivityDocument, UseOfDayDocument, UseOfSpaceDocument
 from api.problems import PROBLEMS, Problem
 from api.rooms import TheRooms
@@ -29,6 +28,7 @@ router = APIRouter(
 LONGEST = timedelta(days=366)
 
 From = Annotated[date, Query(alias="from")]
+Cursor = Annotated[str | None, Query(max_length=2_000, description="Where a page ended: from its Link.")]
 To = Annotated[date, Query(alias="to", description="This date is included.")]
 
 
@@ -48,7 +48,7 @@ async def used(
     Open minutes are by the hours in force now. At most 200 spaces a page.
     """
     _fit(first, last)
-    await awaited(request, rooms.views, utilisation.VIEW.name)
+    await awaited(request, utilisation.VIEW.name)
     found = await utilisation.utilisation(rooms.views, first, last, by_day=by is By.DAY, cursor=cursor)
     items = [
         orjson.dumps(
@@ -68,7 +68,7 @@ async def used(
 async def done(first: From, last: To, rooms: TheRooms, request: Request) -> Response:
     """How many bookings were made, cancelled and expired on each UTC date, and how long before they begin."""
     _fit(first, last)
-    await awaited(request, rooms.views, activity.VIEW.name)
+    await awaited(request, activity.VIEW.name)
     days, position = await activity.between(rooms.views, first, last)
     bounds = [f"under_{hours}_hours" for hours in activity.LEAD_TIMES] + [f"from_{activity.LEAD_TIMES[-1]}_hours"]
     items = [
@@ -89,3 +89,7 @@ def _fit(first: date, last: date) -> None:
     """Raise `Problem` (422) for a range that is none, or is longer than a year."""
     if not (EARLIEST.date() < first <= last < LATEST.date()) or last - first > LONGEST:
         raise Problem(422, "bad-range", "The range is none", "Give dates from and to, in order, at most a year apart.")
+
+
+def _named(of: Space | date) -> dict[str, object]:
+    return {"space_id": of.id, "name": of.description.name} if isinstance(of, Space) else {"date": of}

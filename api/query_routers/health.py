@@ -8,7 +8,7 @@ from starlette.responses import Response
 from api.answers import json_of
 from api.documents import HealthDocument, ReadyDocument
 from api.problems import PROBLEMS
-from api.rooms import TheRooms
+from api.rooms import rooms_of
 from journal.connection import Unavailable
 
 router = APIRouter(prefix="/health", tags=["queries: health"], responses=PROBLEMS)
@@ -23,11 +23,11 @@ async def health(request: Request) -> Response:
 
 
 @router.get("/ready", response_model=ReadyDocument)
-async def ready(rooms: TheRooms) -> Response:
+async def ready(request: Request) -> Response:
     """The journal can be reached."""
     try:
         async with asyncio.timeout(READY_WITHIN):
-            await rooms.journal.head()
+            await rooms_of(request).journal.head()
     except TimeoutError:
         raise Unavailable("the journal did not answer in time") from None
     return json_of({"status": "ready"})

@@ -357,6 +357,17 @@ async def test_a_page_that_is_none(house: House, admin: AsyncClient, query: str)
             is_a_problem(answer, 422)
 
 
+@pytest.mark.parametrize("host", [b"[", b"", b"a b", b"x" * 5_000, b"\xff", b"evil/@:", b"[::1]:99999"])
+async def test_a_host_that_is_none_matters_to_nothing(house: House, admin: AsyncClient, host: bytes) -> None:
+    hosted = [(b"Host", host)]
+
+    listed = await admin.get("/admin/spaces?limit=1", headers=hosted)
+    posted = await admin.post("/bookings", json={}, headers=[*hosted, (b"Idempotency-Key", b"host")])
+    cancelled = await admin.delete(f"/bookings/{NONE}", headers=[*hosted, (b"Idempotency-Key", b"host")])
+
+    assert [answer.status_code for answer in (listed, posted, cancelled)] == [200, 422, 404]
+
+
 async def test_a_status_that_is_none(house: House) -> None:
     student = await house.signed_in()
 

@@ -90,21 +90,9 @@ def bodies(*fields: str, **fixed: Any) -> st.SearchStrategy[Any]:
     return anything | st.fixed_dictionaries({name: st.just(value) for name, value in fixed.items()}, optional=each)
 
 
-SPACE = [
-    "name",
-    "description",
-    "capacity",
-    "price_per_hour",
-    "concurrent_bookings",
-    "min_duration_minutes",
-    "max_duration_minutes",
-    "min_advance_minutes",
-    "max_advance_days",
-    "cancellation_deadline_hours",
-    "opening_hours",
-    "opening_time",
-    "closing_time",
-]
+RULES = ["concurrent_bookings", "max_advance_days", "cancellation_deadline_hours"]
+RULES += ["min_duration_minutes", "max_duration_minutes", "min_advance_minutes"]
+SPACE = ["name", "description", "capacity", "price_per_hour", "opening_hours", "opening_time", "closing_time", *RULES]
 
 
 async def never_a_fault(client: AsyncClient, method: str, path: str, body: Any) -> None:

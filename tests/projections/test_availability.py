@@ -39,7 +39,6 @@ from tests.examples import (
     space_created,
 )
 from tests.journals import Place, a_journal, a_place
-from tests.projections.histories import slots
 from tests.projections.seeing import Told, enter, followed, keys_made, settled
 
 NIGHT = created(hours(22, 26))
@@ -64,6 +63,15 @@ async def test_what_is_held_conflicts_on_every_date_it_touches(told: Told, views
         assert found.conflicting_slots == [NIGHT.slot]
         assert found.refusals == (SlotTaken((NIGHT.slot,)),)
     assert (await availability.of(views, ROOM, hours(2, 3, TUESDAY), now=MONDAY_8AM)).is_available
+
+
+async def test_slots_that_only_touch_do_not_conflict(told: Told, views: Views) -> None:
+    await told(OPEN, created(hours(10, 11)))
+    around = [hours(9, 10), hours(9.25, 10.25), hours(10.25, 10.75), hours(9, 12), hours(10.75, 11.75), hours(11, 12)]
+
+    found = [await availability.of(views, ROOM, slot, now=MONDAY_8AM - timedelta(hours=1)) for slot in around]
+
+    assert [one.is_available for one in found] == [True, False, False, False, False, True]
 
 
 async def test_what_was_given_back_is_free_on_every_date(told: Told, views: Views) -> None:
@@ -121,13 +129,17 @@ async def test_a_view_and_the_journal_give_the_same_answer(
     assert await availability.of(views, ROOM, hours(0, 31 * 24, MONDAY), now=MONDAY_8AM) == from_view
 
 
+slots = st.builds(lambda start, length: hours(start / 4, (start + length) / 4), st.integers(34, 90), st.integers(1, 16))
+"""From Monday 8:30 on, by quarters of an hour, close enough to meet at every edge."""
+
+
 @settings(max_examples=15, deadline=None)
 @hypothesis.given(
     zone=st.sampled_from(("UTC", "Europe/Berlin", "Pacific/Apia")),
     opening_hours=st.sampled_from((ALWAYS_OPEN, ALWAYS_OPEN, OFFICE_HOURS)),
     at_once=st.integers(1, 2),
-    held=st.lists(slots, max_size=6),
-    wanted=st.lists(slots, min_size=1, max_size=5),
+    held=st.lists(slots, max_size=4),
+    wanted=st.lists(slots, min_size=1, max_size=8),
 )
 async def test_whatever_is_offered_is_accepted_and_whatever_is_not_is_refused_alike(
     stores: Stores, zone: str, opening_hours: object, at_once: int, held: list[Slot], wanted: list[Slot]
@@ -137,7 +149,7 @@ async def test_whatever_is_offered_is_accepted_and_whatever_is_not_is_refused_al
         timezone=zone,
         opening_hours=opening_hours,
         concurrent_bookings=at_once,
-        max_duration=timedelta(days=1),
+        max_duration=timedelta(hours=3),
         min_advance=timedelta(minutes=45),
     )
     with a_place(stores) as place:

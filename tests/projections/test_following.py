@@ -42,8 +42,12 @@ LATER = [created(hours(14, 15)), created(hours(16, 17)), created(hours(18, 19))]
 
 async def assert_all_is_posted(redis: Redis, journal: Journal, schema: str | None = None) -> None:
     await settled(redis, journal, schema=schema)
+    journal_id, _, _ = await journal.head()
     facts = await journal.page(0, 10_000)
     for view in VIEWS:
+        active = await answering(redis, schema or journal.schema, view)
+        assert active
+        assert active.mark.journal_id == journal_id
         assert await contents(redis, schema or journal.schema, view) == folded(view, facts)
 
 
@@ -273,10 +277,12 @@ async def test_a_view_ahead_of_its_journal_is_built_anew(
     await assert_all_is_posted(redis, journal)
 
 
+@pytest.mark.parametrize("before", [HISTORY, []], ids=["with facts", "empty"])
 async def test_a_view_of_another_journal_is_built_anew(
-    follower: asyncio.Task[None], place: Place, journal: Journal, redis: Redis
+    follower: asyncio.Task[None], place: Place, journal: Journal, redis: Redis, before: list[Event]
 ) -> None:
-    await enter(journal, *HISTORY)
+    if before:
+        await enter(journal, *before)
     await settled(redis, journal)
 
     with place.owner() as owner:

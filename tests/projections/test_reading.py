@@ -18,7 +18,7 @@ from journal.journal import Journal
 from projections import availability, bookings, spaces
 from projections.asking import Asking
 from projections.generations import Keys, Lease, Mark
-from projections.reading import ANSWER_WITHIN, FOLD_AT_ONCE, Page, Views
+from projections.reading import ANSWER_WITHIN, FOLD_AT_ONCE, LEFT_ALONE, Page, Views
 from tests.examples import ANA, MEETING_ROOM, MONDAY_8AM, ROOM, created, hours, space_created
 from tests.journals import Place, a_journal, a_place
 from tests.projections.seeing import Told, answering, enter, followed, keys_made, settled
@@ -207,6 +207,24 @@ async def test_after_a_failure_no_query_waits_for_redis_again_for_a_while(own_st
                     await spaces.active(views)
                 assert not await views.caught_up(position + 1, within=0.01)
                 assert clock() - began < ANSWER_WITHIN
+            await views.close()
+
+
+async def test_one_query_tries_redis_again_and_no_other_waits_for_it(own_stores: Stores) -> None:
+    assert own_stores.redis
+    with a_place(own_stores) as place:
+        keys_made(place)
+        async with a_journal(place) as journal:
+            views = Views(own_stores.redis_url, place.schema, journal)
+            await enter(journal, MORNING)
+            with hung(own_stores.redis):
+                await bookings.one(views, MORNING.booking_id)
+                await asyncio.sleep(LEFT_ALONE)
+
+                answers = [asyncio.ensure_future(bookings.one(views, MORNING.booking_id)) for _ in range(8)]
+                answered, waiting = await asyncio.wait(answers, timeout=ANSWER_WITHIN / 2)
+                assert (len(answered), len(waiting)) == (7, 1)
+                await asyncio.wait(waiting)
             await views.close()
 
 

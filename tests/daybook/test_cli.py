@@ -1,0 +1,81 @@
+"""The `daybook` command: what people can mend is one line and exit code 1."""
+
+import pytest
+from psycopg import connect
+from typer.testing import CliRunner
+
+from daybook.cli import app
+
+
+@pytest.fixture
+def daybook(tmp_path, monkeypatch):
+    """Run the command as on a machine where nothing of ours runs, with the settings given."""
+
+    def run(command, **settings):
+        environment = {"APP_ENV": "test", "DAYBOOK_DATA": str(tmp_path), **settings}
+        return CliRunner().invoke(app, [command], env=environment)
+
+    return run
+
+
+def test_a_setting_that_cannot_be_is_named(daybook):
+    refused = daybook("up", PORT="70000", SECRET_KEY="hunter2")
+
+    assert refused.exit_code == 1
+    assert refused.stderr == (
+        "daybook: PORT: Input should be less than or equal to 65535\n"
+        "daybook: SECRET_KEY: must be at least 32 bytes long\n"
+    )
+
+
+def test_production_names_the_secret_it_lacks(daybook):
+    refused = daybook("up", APP_ENV="production")
+
+    assert refused.exit_code == 1
+    assert refused.stderr == "daybook: SECRET_KEY must be set when APP_ENV is production\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "named", "missing"),
+    [
+        ("migrate", {}, "DATABASE_URL"),
+        ("api", {}, "DATABASE_URL"),
+        ("follow", {"DATABASE_URL": "postgresql://a@h/d"}, "REDIS_URL"),
+    ],
+)
+def test_a_role_without_its_stores_says_which(daybook, tmp_path, command, named, missing):
+    refused = daybook(command, **named)
+
+    assert refused.exit_code == 1
+    assert refused.stderr == f"daybook: {missing} is not set, and no `daybook up` runs on {tmp_path}\n"
+
+
+def test_migrating_makes_the_schema_that_is_named_and_may_be_repeated(daybook, stores):
+    named = {
+        "DATABASE_URL": stores.database_url,
+        "DATABASE_OWNER_URL": stores.database_owner_url,
+        "DAYBOOK_SCHEMA": "migrated_by_command",
+    }
+
+    assert [daybook("migrate", **named).exit_code for _ in range(2)] == [0, 0]
+
+    with connect(stores.database_owner_url) as connection:
+        made = connection.execute("select count(*) from pg_tables where schemaname = 'migrated_by_command'").fetchone()
+        assert made[0] > 1
+        connection.execute("drop schema migrated_by_command cascade")
+
+
+def test_a_role_that_is_not_named_cannot_be_granted_anything(daybook):
+    refused = daybook("migrate", DATABASE_URL="postgresql://127.0.0.1:1/d")
+
+    assert refused.exit_code == 1
+    assert refused.stderr == "daybook: DATABASE_URL must name a user: it is granted what our processes may do\n"
+
+
+def test_a_database_that_is_not_there_is_one_line_without_its_password(daybook):
+    refused = daybook("migrate", DATABASE_URL="postgresql://ada:hunter2@127.0.0.1:1/d")
+
+    assert refused.exit_code == 1
+    assert refused.stderr.startswith("daybook: the database cannot be migrated: connection failed")
+    assert refused.stderr.count("\n") == 1
+    assert "hunter2" not in refused.stderr
