@@ -6,7 +6,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input install
-PACKAGES := booking journal commands projections api daybook
+PACKAGES := booking journal commands projections audit api daybook
 
 # An environment is of one place and one set of locked packages: each stamp is named after what it stands for.
 sum = $(firstword $(shell { pwd; cat $(1); } | cksum))

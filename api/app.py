@@ -9,6 +9,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from api import docs, problems
+from api.audit_routers import bookings as audit_bookings
+from api.audit_routers import events as audit_events
 from api.command_routers import bookings as booking_commands
 from api.command_routers import dev
 from api.command_routers import spaces as space_commands
@@ -38,6 +40,8 @@ ROUTERS = (
     stream_queries.router,
     user_commands.router,
     space_commands.router,
+    audit_events.router,
+    audit_bookings.router,
     docs.router,
 )
 """In the order in which they are looked through: what is asked for most comes first."""

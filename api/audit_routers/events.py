@@ -2,17 +2,19 @@
 
 from datetime import datetime
 from typing import Annotated, Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, Field, StringConstraints
 from starlette.responses import Response
 
 from api.auth import require_roles
-from api.bodies import JSON, InstantInQuery, Limit
+from api.bodies import JSON
 from api.problems import PROBLEMS
-from api.rooms import TheRooms
+from api.queries import InstantInQuery, asked, parameters
+from api.rooms import rooms_of
 from audit import history
 
 router = APIRouter(
@@ -22,13 +24,22 @@ router = APIRouter(
     dependencies=[Depends(require_roles("ADMIN"))],
 )
 
+Text = Annotated[str, StringConstraints(max_length=500)]
+
 PAGE = 50
 """Facts in one answer unless it is asked for another number."""
 
-Position = Annotated[int, Query(ge=0, lt=2**63)]
-Text = Annotated[str | None, Query(max_length=500)]
-Since = Annotated[InstantInQuery | None, Query(alias="from", description="Recorded then or later.")]
-Before = Annotated[InstantInQuery | None, Query(alias="to", description="Recorded before then.")]
+
+class EventsAsked(BaseModel):
+    """Which facts are asked for."""
+
+    tag: Text | None = None
+    type: Text | None = None
+    actor: Text | None = None
+    since: Annotated[InstantInQuery, Field(alias="from", description="Recorded then or later.")] | None = None
+    before: Annotated[InstantInQuery, Field(alias="to", description="Recorded before then.")] | None = None
+    after: Annotated[int, Field(ge=0, lt=2**63, description="Above this position.")] = 0
+    limit: Annotated[int, Field(ge=1, le=200)] = PAGE
 
 
 class FactDocument(BaseModel):
@@ -47,28 +58,17 @@ class FactDocument(BaseModel):
     hash: str
 
 
-@router.get("", response_model=list[FactDocument])
-async def events(
-    rooms: TheRooms,
-    request: Request,
-    tag: Text = None,
-    type: Text = None,
-    actor: Text = None,
-    since: Since = None,
-    before: Before = None,
-    after: Position = 0,
-    limit: Limit = PAGE,
-) -> Response:
+@router.get("", response_model=list[FactDocument], openapi_extra=parameters(EventsAsked))
+async def events(request: Request) -> Response:
     """The facts above a position, in order. While there is a next page go on: one may hold few facts or none.
 
     `Journal-Position` is how far this page has looked.
     """
-    page = await history.page(
-        rooms.journal, tag=tag, type=type, actor=actor, since=since, before=before, after=after, limit=limit
-    )
+    wanted = asked(request, EventsAsked)
+    page = await history.page(rooms_of(request).journal, **dict(wanted))
     headers = {"Journal-Position": str(page.to)}
     if not page.at_end:
-        url = request.url.include_query_params(after=page.to)
-        headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+        query = urlencode({**request.query_params, "after": page.to})
+        headers["Link"] = f'<{router.prefix}?{query}>; rel="next"'
     documents = [fact.document() for fact in page.facts]
     return Response(orjson.dumps(documents, option=orjson.OPT_UTC_Z), headers=headers, media_type=JSON)

@@ -12,7 +12,7 @@ from api.answers import awaited, listed, stored
 from api.auth import require_roles
 from api.documents import ActivityDocument, UseOfDayDocument, UseOfSpaceDocument
 from api.problems import PROBLEMS, Problem
-from api.rooms import TheRooms
+from api.rooms import rooms_of
 from booking.slots import EARLIEST, LATEST
 from booking.spaces import Space
 from projections import activity, utilisation
@@ -40,16 +40,14 @@ class By(StrEnum):
 
 
 @router.get("/utilisation", response_model=list[UseOfSpaceDocument] | list[UseOfDayDocument])
-async def used(
-    first: From, last: To, rooms: TheRooms, request: Request, by: By = By.SPACE, cursor: Cursor = None
-) -> Response:
+async def used(first: From, last: To, request: Request, by: By = By.SPACE, cursor: Cursor = None) -> Response:
     """Booked and open minutes on local dates, of each space by name or of all on a page by date.
 
     Open minutes are by the hours in force now. At most 200 spaces a page.
     """
     _fit(first, last)
     await awaited(request, utilisation.VIEW.name)
-    found = await utilisation.utilisation(rooms.views, first, last, by_day=by is By.DAY, cursor=cursor)
+    found = await utilisation.utilisation(rooms_of(request).views, first, last, by_day=by is By.DAY, cursor=cursor)
     items = [
         orjson.dumps(
             (
@@ -65,11 +63,11 @@ async def used(
 
 
 @router.get("/bookings", response_model=list[ActivityDocument])
-async def done(first: From, last: To, rooms: TheRooms, request: Request) -> Response:
+async def done(first: From, last: To, request: Request) -> Response:
     """How many bookings were made, cancelled and expired on each UTC date, and how long before they begin."""
     _fit(first, last)
     await awaited(request, activity.VIEW.name)
-    days, position = await activity.between(rooms.views, first, last)
+    days, position = await activity.between(rooms_of(request).views, first, last)
     bounds = [f"under_{hours}_hours" for hours in activity.LEAD_TIMES] + [f"from_{activity.LEAD_TIMES[-1]}_hours"]
     items = [
         {

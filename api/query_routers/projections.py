@@ -8,7 +8,7 @@ from api.answers import stored
 from api.auth import require_roles
 from api.documents import ProjectionDocument
 from api.problems import PROBLEMS
-from api.rooms import TheRooms
+from api.rooms import rooms_of
 from projections.following import VIEWS
 
 router = APIRouter(tags=["queries: projections"], responses=PROBLEMS)
@@ -19,8 +19,8 @@ router = APIRouter(tags=["queries: projections"], responses=PROBLEMS)
     response_model=list[ProjectionDocument],
     dependencies=[Depends(require_roles("ADMIN"))],
 )
-async def standing(rooms: TheRooms, request: Request) -> Response:
+async def standing(request: Request) -> Response:
     """How every view stands."""
-    _, head, _ = await rooms.journal.head()
-    views = [(await rooms.views.looked_at(view)).document(view.name, head) for view in VIEWS]
+    _, head, _ = await rooms_of(request).journal.head()
+    views = [(await rooms_of(request).views.looked_at(view)).document(view.name, head) for view in VIEWS]
     return stored(request, orjson.dumps(views), head)
