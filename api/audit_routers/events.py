@@ -36,8 +36,8 @@ class EventsAsked(BaseModel):
     tag: Text | None = None
     type: Text | None = None
     actor: Text | None = None
-    since: Annotated[InstantInQuery, Field(alias="from", description="Recorded then or later.")] | None = None
-    before: Annotated[InstantInQuery, Field(alias="to", description="Recorded before then.")] | None = None
+    since: Annotated[InstantInQuery | None, Field(alias="from", description="Recorded then or later.")] = None
+    before: Annotated[InstantInQuery | None, Field(alias="to", description="Recorded before then.")] = None
     after: Annotated[int, Field(ge=0, lt=2**63, description="Above this position.")] = 0
     limit: Annotated[int, Field(ge=1, le=200)] = PAGE
 

@@ -8,7 +8,6 @@ from uuid import UUID, uuid4
 import pytest
 from httpx import AsyncClient
 
-from api.audit_routers import bookings, events
 from audit import history
 from booking.roles import Role
 from daybook.embedded import Stores
@@ -25,7 +24,6 @@ def place(stores: Stores) -> Iterator[Place]:
 @pytest.fixture
 async def house(stores: Stores, place: Place) -> AsyncIterator[House]:
     async with a_house(stores, place) as house:
-        house.app.router.routes.extend([*events.router.routes, *bookings.router.routes])
         yield house
 
 
