@@ -1,6 +1,7 @@
 """Commands about bookings."""
 
 from collections.abc import Container, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -10,7 +11,7 @@ from booking import bookings, finding
 from booking.bookings import Booking
 from booking.refusals import AllowanceUsedUp, NotFound, Refusal, SpaceInactive, UserInactive
 from booking.roles import Role
-from booking.slots import Slot
+from booking.slots import BadSlot, Slot
 from booking.zones import zone
 from commands.command import Command, must_be_seen
 from journal.folding import Aggregates, Named, allowance, booking, calendar, calendars, space, user
@@ -93,7 +94,7 @@ class _OfBooking(Command[Booking]):
 
 @dataclass(eq=False, kw_only=True)
 class ChangeBooking(_OfBooking):
-    """Move a booking to another slot, or give it other notes, or both. What is not given stays."""
+    """Move a booking to another slot, or give it other notes, or both; what is not given stays. Raises `BadSlot`."""
 
     start: datetime | None = None
     end: datetime | None = None
@@ -101,11 +102,12 @@ class ChangeBooking(_OfBooking):
 
     def name(self) -> None:
         super().name()
-        self.slot = self._slot()
-        if self.slot is not None:
+        slot = None
+        with suppress(BadSlot):  # `execute` says so, of the booking as it is by then and to whom may know of it
+            slot = self._slot()
+        if slot is not None:
             self.user = self.reads(user(self.booking.user_id))
-            held = calendars(self.booking.space_id, self.space.hold(self.slot))
-            self.calendars = [self.writes(one) for one in held]
+            self.calendars = [self.writes(one) for one in calendars(self.booking.space_id, self.space.hold(slot))]
             self.allowance = self.writes(allowance(self.booking.user_id))
 
     def _slot(self) -> Slot | None:
@@ -116,7 +118,8 @@ class ChangeBooking(_OfBooking):
 
     def execute(self) -> None:
         self.must_know()
-        if self.slot is not None:
+        slot = self._slot()
+        if slot is not None:
             self.record(
                 bookings.reschedule(
                     self.booking,
@@ -124,7 +127,7 @@ class ChangeBooking(_OfBooking):
                     self.user,
                     self.calendars,
                     self.allowance,
-                    slot=self.slot,
+                    slot=slot,
                     by=self.by.user_id,
                     at_any_time=self.author_is_staff,
                     now=self.now,

@@ -14,7 +14,7 @@ from booking.spaces import Space, SpecialHours
 from booking.terms import Description, Rules
 from commands.command import Command, must_be_seen
 from journal import tags
-from journal.folding import Named, space
+from journal.folding import Aggregates, Named, booking, space
 from journal.journal import Journal
 
 
@@ -91,13 +91,9 @@ class ChangeSpace(Command[Space]):
 
 
 async def held_bookings(journal: Journal, space_id: UUID, *, now: datetime) -> list[Booking]:
-    """The bookings of a space held and not ended at `now`, by start; folded from its calendars of today and later."""
+    """The bookings of a space held and not ended at `now`, by start; its calendars of today and later name them."""
     today, beyond = tags.calendar(space_id, now.date()), tags.calendar_end(space_id)
-    held: dict[UUID, Booking] = {}
-    for fact in await journal.of_tags_between(today, beyond):
-        booking_id: UUID = fact.event.booking_id  # type: ignore[union-attr]  # only booking facts bear a calendar
-        held.setdefault(booking_id, Booking(booking_id)).fold(fact.event)
-    return sorted(
-        (booking for booking in held.values() if booking.status(now) is Status.CONFIRMED),
-        key=lambda booking: (booking.slot, booking.id),
-    )
+    # Only booking facts bear a calendar. One that was moved to a later date has left its first facts on another.
+    ids = {fact.event.booking_id for fact in await journal.of_tags_between(today, beyond)}  # type: ignore[union-attr]
+    bookings, _ = await Aggregates(journal).all_fresh([booking(id) for id in ids])
+    return sorted((one for one in bookings if one.status(now) is Status.CONFIRMED), key=lambda one: (one.slot, one.id))

@@ -7,14 +7,13 @@ import pytest
 from eventsourcing.dcb.popo import InMemoryDCBRecorder
 
 from booking.events import Event
-from booking.refusals import NotAllowed, NotFound, Refused
 from commands.deciding import Deciding, Request
 from daybook.embedded import Stores
 from journal.journal import Journal
 from journal.recorder import JournalRecorder
 from tests.journals import Place, a_place
 from tests.stories.stories import STORIES
-from tests.stories.telling import Asked, Library, Outcome, Story, refused, told
+from tests.stories.telling import NO, Asked, Library, Outcome, Story, refused, told
 
 
 class Daybook:
@@ -30,7 +29,7 @@ class Daybook:
             done = await self._deciding.do(
                 asked.anew(), by=asked.by, request=Request(command_id=uuid4(), correlation_id="a story")
             )
-        except (Refused, NotFound, NotAllowed) as error:
+        except NO as error:
             return refused(error)
         facts = [fact.event for fact in await self._journal.page(before, 100)]
         assert (done.changed, done.position) == (bool(facts), before + len(facts))

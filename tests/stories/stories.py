@@ -1,6 +1,6 @@
 """What commands do, told as stories that any house can be asked to live through."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ from booking.events import (
     UserActivated,
     UserDeactivated,
 )
-from booking.opening_hours import OpeningHours
+from booking.opening_hours import OpeningHours, Window
 from booking.refusals import (
     AllowanceUsedUp,
     BookingNotActive,
@@ -35,9 +35,10 @@ from booking.refusals import (
 )
 from booking.roles import Role
 from booking.slots import Slot
+from booking.spaces import SpecialHours
 from booking.terms import Rules
 from commands.accounts import Account
-from commands.bookings import CancelBooking, CreateBooking
+from commands.bookings import UNCHANGED, CancelBooking, ChangeBooking, CreateBooking, ExpireBooking, Unchanged
 from commands.command import Author
 from commands.spaces import ChangeSpace, CreateSpace
 from commands.users import ActivateUser, ChangeAllowance, ChangeRole, DeactivateUser, RegisterUser
@@ -47,21 +48,36 @@ from tests.examples import (
     BEN,
     CLEO,
     DESK,
+    FRIDAY,
+    HALF_HOUR,
+    HOUR,
+    INSTANT,
     MEETING_ROOM,
+    MONDAY,
     MONDAY_8AM,
     NEW_YEAR,
+    NOTHING,
     OFFICE_HOURS,
     ROOM,
+    THURSDAY,
+    TUESDAY,
+    WEDNESDAY,
+    as_usual,
     at,
     cancelled,
     created,
+    expired,
+    held,
     hours,
+    notes_changed,
     registered,
+    rescheduled,
     space_created,
+    special,
+    taken,
 )
-from tests.stories.telling import Asked, NotAllowedHere, NotFoundHere, Story
+from tests.stories.telling import Asked, NotAllowedHere, NotFoundHere, NotSeenHere, Story
 
-THURSDAY = date(2026, 1, 8)
 DORA = UUID(int=0xB4)
 SYSTEM = Author.system("story")
 FIRST, SECOND, THIRD = UUID(int=0xC1), UUID(int=0xC2), UUID(int=0xC3)
@@ -106,9 +122,40 @@ def books(
 
 
 def gives_back(
-    booking: UUID = FIRST, *, by: UUID | None = ANA, now: datetime = MONDAY_8AM, reason: str | None = None
+    booking: UUID = FIRST,
+    *,
+    by: UUID | None = ANA,
+    now: datetime = MONDAY_8AM,
+    reason: str | None = None,
+    seen: Container[int] | None = None,
 ) -> Asked:
-    return Asked(CancelBooking(booking_id=booking, reason=reason), author(by), now)
+    return Asked(CancelBooking(booking_id=booking, reason=reason, if_revisions=seen), author(by), now)
+
+
+def moves(
+    booking: UUID = FIRST,
+    *,
+    to: Slot | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    by: UUID | None = ANA,
+    now: datetime = MONDAY_8AM,
+    notes: str | Unchanged | None = UNCHANGED,
+    seen: Container[int] | None = None,
+) -> Asked:
+    """A booking is to get the slot `to`, or another `start` or `end`, or other notes."""
+    command = ChangeBooking(
+        booking_id=booking,
+        start=to.start if to else start,
+        end=to.end if to else end,
+        notes=notes,
+        if_revisions=seen,
+    )
+    return Asked(command, author(by), now)
+
+
+def expires(booking: UUID = FIRST, *, now: datetime) -> Asked:
+    return Asked(ExpireBooking(booking_id=booking), SYSTEM, now)
 
 
 def changes(
@@ -118,14 +165,18 @@ def changes(
     description: Mapping[str, Any] | None = None,
     rules: Mapping[str, Any] | None = None,
     opening_hours: OpeningHours | None = None,
+    special_hours: Mapping[date, SpecialHours] | None = None,
     is_active: bool | None = None,
+    seen: Container[int] | None = None,
 ) -> Asked:
     command = ChangeSpace(
         space_id=space,
         description=description or {},
         rules=rules or {},
         opening_hours=opening_hours,
+        special_hours=special_hours,
         is_active=is_active,
+        if_revisions=seen,
     )
     return Asked(command, author(by), MONDAY_8AM)
 
@@ -164,7 +215,7 @@ BOOKINGS = [
         name="what overlaps a held slot is refused",
         given=(*A_ROOM_AND_ANA, registers(BEN), books(hours(10, 12))),
         when=books(hours(11, 13), SECOND, of=BEN),
-        then=(SlotTaken((hours(10, 12),)),),
+        then=(taken(hours(10, 12)),),
     ),
     Story(
         name="slots that touch do not overlap",
@@ -176,7 +227,7 @@ BOOKINGS = [
         name="a slot that is held the date before, over midnight, is refused",
         given=(offers(opening_hours=ALWAYS_OPEN), registers(ANA), books(hours(22, 26))),
         when=books(hours(25, 27), SECOND),
-        then=(SlotTaken((hours(22, 26),)),),
+        then=(taken(hours(22, 26)),),
     ),
     Story(
         name="another space has its own slots",
@@ -188,7 +239,7 @@ BOOKINGS = [
         name="as many are held at once as the space admits",
         given=(offers(concurrent_bookings=2), registers(ANA), books(hours(10, 12)), books(hours(11, 13), SECOND)),
         when=books(hours(11.5, 12.5), THIRD),
-        then=(SlotTaken((hours(10, 12), hours(11, 13))),),
+        then=(taken(hours(10, 12), hours(11, 13)),),
     ),
     Story(
         name="beside two that do not meet each other there is room for another",
@@ -278,8 +329,8 @@ BOOKINGS = [
     Story(
         name="after the deadline a booking stays",
         given=(*A_ROOM_AND_ANA, books(hours(10, 12, THURSDAY))),
-        when=gives_back(now=at(11, date(2026, 1, 7))),
-        then=(DeadlinePassed(at(10, date(2026, 1, 7))),),
+        when=gives_back(now=at(11, WEDNESDAY)),
+        then=(DeadlinePassed(at(10, WEDNESDAY)),),
     ),
     Story(
         name="the deadline is the space's own, and as it is now",
@@ -329,7 +380,359 @@ BOOKINGS = [
     ),
 ]
 
+BOOKED_BY_ANA = (*A_ROOM_AND_ANA, books(hours(10, 12, THURSDAY)))
+MOVED = rescheduled(BOOKED, hours(14, 15, FRIDAY))
+
+MOVES = [
+    Story(
+        name="a booking is moved",
+        given=BOOKED_BY_ANA,
+        when=moves(to=hours(14, 15, FRIDAY)),
+        then=[MOVED],
+    ),
+    Story(
+        name="a booking gets another end",
+        given=BOOKED_BY_ANA,
+        when=moves(end=at(13, THURSDAY)),
+        then=[rescheduled(BOOKED, hours(10, 13, THURSDAY))],
+    ),
+    Story(
+        name="a booking gets another start",
+        given=BOOKED_BY_ANA,
+        when=moves(start=at(11, THURSDAY)),
+        then=[rescheduled(BOOKED, hours(11, 12, THURSDAY))],
+    ),
+    Story(
+        name="a booking that was moved gets another end",
+        given=(*BOOKED_BY_ANA, moves(to=hours(14, 15, FRIDAY))),
+        when=moves(end=at(16, FRIDAY)),
+        then=[rescheduled(MOVED, hours(14, 16, FRIDAY))],
+    ),
+    Story(
+        name="what a booking was moved away from can be held again",
+        given=(*BOOKED_BY_ANA, moves(to=hours(14, 15, FRIDAY))),
+        when=books(hours(10, 12, THURSDAY), SECOND),
+        then=[created(hours(10, 12, THURSDAY), booking_id=SECOND, at=MONDAY_8AM)],
+    ),
+    Story(
+        name="what a booking was moved to cannot",
+        given=(*BOOKED_BY_ANA, moves(to=hours(14, 15, FRIDAY))),
+        when=books(hours(14.5, 16, FRIDAY), SECOND),
+        then=(taken(hours(14, 15, FRIDAY)),),
+    ),
+    Story(
+        name="a booking moves past itself and not past others",
+        given=(*BOOKED_BY_ANA, books(hours(12, 14, THURSDAY), SECOND)),
+        when=moves(to=hours(11, 13, THURSDAY)),
+        then=(taken(hours(12, 14, THURSDAY)),),
+    ),
+    Story(
+        name="a booking that moves is not one more",
+        given=(offers(), registers(ANA, limit=1), books(hours(10, 12, THURSDAY))),
+        when=moves(to=hours(11, 13, THURSDAY)),
+        then=[rescheduled(BOOKED, hours(11, 13, THURSDAY))],
+    ),
+    Story(
+        name="the same slot is no fact, even after the deadline",
+        given=BOOKED_BY_ANA,
+        when=moves(to=hours(10, 12, THURSDAY), now=at(11, THURSDAY)),
+        then=[],
+    ),
+    Story(
+        name="after the deadline a booking stays where it is",
+        given=BOOKED_BY_ANA,
+        when=moves(to=hours(14, 15, FRIDAY), now=at(11, WEDNESDAY)),
+        then=(DeadlinePassed(at(10, WEDNESDAY)),),
+    ),
+    Story(
+        name="staff move bookings after the deadline, by the same rules",
+        given=(*BOOKED_BY_ANA, registers(BEN, Role.STAFF)),
+        when=moves(to=hours(14, 15, FRIDAY), by=BEN, now=at(11, THURSDAY)),
+        then=[rescheduled(BOOKED, hours(14, 15, FRIDAY), by=BEN, at=at(11, THURSDAY))],
+    ),
+    Story(
+        name="not even staff move a booking to where the space is closed",
+        given=(*BOOKED_BY_ANA, registers(BEN, Role.STAFF)),
+        when=moves(to=hours(6, 9, FRIDAY), by=BEN),
+        then=(OutsideOpeningHours("UTC", ((at(8, THURSDAY), at(22, THURSDAY)), (at(8, FRIDAY), at(22, FRIDAY)))),),
+    ),
+    Story(
+        name="the rules of now decide on a move, not those of then",
+        given=(*BOOKED_BY_ANA, changes(rules={"max_duration": HOUR, "buffer_after": HOUR})),
+        when=moves(to=hours(14, 15, FRIDAY)),
+        then=[rescheduled(BOOKED, hours(14, 15, FRIDAY), after=HOUR)],
+    ),
+    Story(
+        name="every rule that a move breaks is told of",
+        given=(
+            *BOOKED_BY_ANA,
+            books(hours(8, 9, FRIDAY), SECOND),
+            limits(ANA, 1),
+            changes(is_active=False),
+            stops(ANA),
+        ),
+        when=moves(to=hours(7.75, 8.25, FRIDAY), by=None, now=at(7.5, FRIDAY)),
+        then=(
+            BookingNotActive("expired"),
+            UserInactive(),
+            SpaceInactive(),
+            TooLittleNotice(at(8.5, FRIDAY)),
+            OutsideOpeningHours("UTC", ((at(8, THURSDAY), at(22, THURSDAY)), (at(8, FRIDAY), at(22, FRIDAY)))),
+            taken(hours(8, 9, FRIDAY)),
+            AllowanceUsedUp(1),
+        ),
+    ),
+    Story(
+        name="what was given back is not moved",
+        given=(*BOOKED_BY_ANA, gives_back()),
+        when=moves(to=hours(14, 15, FRIDAY)),
+        then=(BookingNotActive("cancelled"),),
+    ),
+    Story(
+        name="what is over is moved by nobody",
+        given=BOOKED_BY_ANA,
+        when=moves(to=hours(14, 15, FRIDAY), by=None, now=at(12, THURSDAY)),
+        then=(BookingNotActive("expired"),),
+    ),
+    Story(
+        name="notes are changed without notice and after the deadline",
+        given=BOOKED_BY_ANA,
+        when=moves(notes="Für drei 🪑", now=at(11, THURSDAY)),
+        then=[notes_changed(BOOKED, "Für drei 🪑", at=at(11, THURSDAY))],
+    ),
+    Story(
+        name="a booking is moved and gets other notes at once",
+        given=BOOKED_BY_ANA,
+        when=moves(to=hours(14, 15, FRIDAY), notes="Three of us."),
+        then=[MOVED, notes_changed(BOOKED, "Three of us.")],
+    ),
+    Story(
+        name="if it cannot be moved its notes stay too",
+        given=BOOKED_BY_ANA,
+        when=moves(to=hours(14, 15, FRIDAY), notes="Three of us.", now=at(11, WEDNESDAY)),
+        then=(DeadlinePassed(at(10, WEDNESDAY)),),
+    ),
+    Story(
+        name="notes with the slot it has are changed whatever the deadline",
+        given=BOOKED_BY_ANA,
+        when=moves(to=hours(10, 12, THURSDAY), notes="Three of us.", now=at(11, WEDNESDAY)),
+        then=[notes_changed(BOOKED, "Three of us.", at=at(11, WEDNESDAY))],
+    ),
+    Story(
+        name="notes are taken away",
+        given=(*A_ROOM_AND_ANA, books(hours(10, 12, THURSDAY), notes="Two of us.")),
+        when=moves(notes=None),
+        then=[notes_changed(BOOKED, None)],
+    ),
+    Story(name="the same notes are no fact", given=BOOKED_BY_ANA, when=moves(notes=None), then=[]),
+    Story(
+        name="notes of what is over stay",
+        given=BOOKED_BY_ANA,
+        when=moves(notes="Three of us.", now=at(12, THURSDAY)),
+        then=(BookingNotActive("expired"),),
+    ),
+    Story(name="to change nothing is no fact", given=BOOKED_BY_ANA, when=moves(), then=[]),
+    Story(
+        name="students move no bookings but their own",
+        given=(*BOOKED_BY_ANA, registers(BEN)),
+        when=moves(to=hours(14, 15, FRIDAY), by=BEN),
+        then=NotFoundHere("booking"),
+    ),
+    Story(
+        name="nor do they learn when those of others end",
+        given=(*BOOKED_BY_ANA, registers(BEN)),
+        when=moves(start=at(14, FRIDAY), by=BEN),
+        then=NotFoundHere("booking"),
+    ),
+    Story(
+        name="who was stopped moves nothing",
+        given=(*BOOKED_BY_ANA, stops(ANA)),
+        when=moves(notes="Three of us."),
+        then=NotAllowedHere(),
+    ),
+    Story(
+        name="what is no booking is not moved",
+        given=A_ROOM_AND_ANA,
+        when=moves(to=hours(14, 15, FRIDAY)),
+        then=NotFoundHere("booking"),
+    ),
+    Story(
+        name="a booking is changed as it was seen",
+        given=(*BOOKED_BY_ANA, moves(notes="Three of us.")),
+        when=moves(to=hours(14, 15, FRIDAY), seen={2}),
+        then=[MOVED],
+    ),
+    Story(
+        name="a booking that is not as it was seen is not changed",
+        given=(*BOOKED_BY_ANA, moves(notes="Three of us.")),
+        when=moves(to=hours(14, 15, FRIDAY), seen={1}),
+        then=NotSeenHere(),
+    ),
+    Story(
+        name="nor is it given back",
+        given=(*BOOKED_BY_ANA, moves(to=hours(14, 15, FRIDAY))),
+        when=gives_back(seen={1}),
+        then=NotSeenHere(),
+    ),
+    Story(
+        name="whose booking it is comes before how it was seen",
+        given=(*BOOKED_BY_ANA, registers(BEN)),
+        when=moves(notes="Three of us.", by=BEN, seen={7}),
+        then=NotFoundHere("booking"),
+    ),
+    Story(
+        name="after a move the deadline is another one",
+        given=(*BOOKED_BY_ANA, moves(to=hours(14, 15, FRIDAY))),
+        when=gives_back(now=at(14, THURSDAY)),
+        then=[cancelled(MOVED, at=at(14, THURSDAY))],
+    ),
+]
+
+OVER = at(12, THURSDAY)
+
+ENDS = [
+    Story(name="a booking expires", given=BOOKED_BY_ANA, when=expires(now=OVER), then=[expired(BOOKED, at=OVER)]),
+    Story(name="a booking that is not over does not", given=BOOKED_BY_ANA, when=expires(now=OVER - INSTANT), then=[]),
+    Story(
+        name="a booking expires once",
+        given=(*BOOKED_BY_ANA, expires(now=OVER)),
+        when=expires(now=OVER + HOUR),
+        then=[],
+    ),
+    Story(
+        name="what was given back does not expire",
+        given=(*BOOKED_BY_ANA, gives_back()),
+        when=expires(now=OVER),
+        then=[],
+    ),
+    Story(
+        name="what was moved to a later slot does not expire with its old one",
+        given=(*BOOKED_BY_ANA, moves(to=hours(14, 15, FRIDAY))),
+        when=expires(now=OVER),
+        then=[],
+    ),
+    Story(
+        name="what was moved expires with its new slot",
+        given=(*BOOKED_BY_ANA, moves(to=hours(14, 15, FRIDAY))),
+        when=expires(now=at(15, FRIDAY)),
+        then=[expired(MOVED, at=at(15, FRIDAY))],
+    ),
+    Story(
+        name="what has expired is not given back",
+        given=(*BOOKED_BY_ANA, expires(now=OVER)),
+        when=gives_back(by=None, now=OVER),
+        then=(BookingNotActive("expired"),),
+    ),
+    Story(
+        name="what has expired is not moved",
+        given=(*BOOKED_BY_ANA, expires(now=OVER)),
+        when=moves(to=hours(14, 15, FRIDAY), by=None, now=OVER),
+        then=(BookingNotActive("expired"),),
+    ),
+    Story(
+        name="what has expired counts no more",
+        given=(offers(), registers(ANA, limit=1), books(hours(10, 12, THURSDAY)), expires(now=OVER)),
+        when=books(hours(14, 15, THURSDAY), SECOND, now=OVER),
+        then=[created(hours(14, 15, THURSDAY), booking_id=SECOND, at=OVER)],
+    ),
+    Story(
+        name="the buffer after an expired booking is still held",
+        given=(
+            offers(min_advance=NOTHING, buffer_after=HOUR),
+            registers(ANA),
+            books(hours(10, 12, THURSDAY)),
+            expires(now=OVER),
+        ),
+        when=books(hours(12.5, 14, THURSDAY), SECOND, now=OVER),
+        then=(SlotTaken((held(10, 13, THURSDAY),)),),
+    ),
+    Story(
+        name="what is no booking does not expire",
+        given=A_ROOM_AND_ANA,
+        when=expires(now=OVER),
+        then=NotFoundHere("booking"),
+    ),
+]
+
+BUFFERS = [
+    Story(
+        name="a booking holds its slot and the buffers around it",
+        given=(offers(buffer_before=HALF_HOUR, buffer_after=HOUR), registers(ANA)),
+        when=books(hours(10, 12)),
+        then=[created(hours(10, 12), booking_id=FIRST, before=HALF_HOUR, after=HOUR, at=MONDAY_8AM)],
+    ),
+    Story(
+        name="a slot within a buffer is taken",
+        given=(offers(buffer_after=HOUR), registers(ANA), books(hours(10, 12))),
+        when=books(hours(12.5, 14), SECOND),
+        then=(SlotTaken((held(10, 13),)),),
+    ),
+    Story(
+        name="a slot whose own buffer reaches into another is taken",
+        given=(offers(buffer_before=HOUR), registers(ANA), books(hours(10, 12))),
+        when=books(hours(12.5, 14), SECOND),
+        then=(SlotTaken((held(9, 12),)),),
+    ),
+    Story(
+        name="a buffer is held over midnight",
+        given=(offers(opening_hours=ALWAYS_OPEN, buffer_after=HOUR), registers(ANA), books(hours(22, 24))),
+        when=books(hours(24.5, 26), SECOND),
+        then=(SlotTaken((held(22, 25),)),),
+    ),
+    Story(
+        name="a buffer reaches back over midnight",
+        given=(offers(opening_hours=ALWAYS_OPEN, buffer_before=HOUR), registers(ANA), books(hours(22, 23.5))),
+        when=books(hours(24, 26), SECOND),
+        then=(SlotTaken((held(21, 23.5),)),),
+    ),
+    Story(
+        name="what was given back frees its buffers",
+        given=(
+            offers(opening_hours=ALWAYS_OPEN, cancellation_deadline=NOTHING, buffer_after=HOUR),
+            registers(ANA),
+            books(hours(22, 24)),
+            gives_back(),
+        ),
+        when=books(hours(24, 26), SECOND),
+        then=[created(hours(24, 26), booking_id=SECOND, after=HOUR, at=MONDAY_8AM)],
+    ),
+    Story(
+        name="buffers are those a booking was made with, whatever the rules say later",
+        given=(
+            offers(buffer_after=HOUR),
+            registers(ANA),
+            books(hours(10, 12)),
+            changes(rules={"buffer_after": NOTHING}),
+        ),
+        when=books(hours(12.5, 14), SECOND),
+        then=(SlotTaken((held(10, 13),)),),
+    ),
+    Story(
+        name="new buffers do not touch those who came before them",
+        given=(*A_ROOM_AND_ANA, books(hours(10, 12)), changes(rules={"buffer_after": HOUR})),
+        when=books(hours(12, 14), SECOND),
+        then=[created(hours(12, 14), booking_id=SECOND, after=HOUR, at=MONDAY_8AM)],
+    ),
+    Story(
+        name="a booking gives back the buffers it has and holds those of now",
+        given=(
+            offers(buffer_after=HOUR),
+            registers(ANA),
+            books(hours(10, 12, THURSDAY)),
+            changes(rules={"buffer_after": NOTHING, "buffer_before": HOUR}),
+            moves(to=hours(14, 15, FRIDAY)),
+        ),
+        when=gives_back(),
+        then=[
+            cancelled(
+                rescheduled(created(hours(10, 12, THURSDAY), booking_id=FIRST), hours(14, 15, FRIDAY), before=HOUR)
+            )
+        ],
+    ),
+]
+
 STAFF_AND_ROOM = (registers(BEN, Role.STAFF), offers(by=BEN))
+NIGHT = Window("20:00", "02:00")
 
 SPACES = [
     Story(
@@ -375,6 +778,59 @@ SPACES = [
         given=(*STAFF_AND_ROOM, changes(is_active=False)),
         when=changes(by=BEN, is_active=True),
         then=[SpaceActivated(space_id=ROOM, at=MONDAY_8AM)],
+    ),
+    Story(
+        name="a space keeps other hours on single dates",
+        given=STAFF_AND_ROOM,
+        when=changes(
+            by=BEN, special_hours={TUESDAY: SpecialHours((), "Holiday"), MONDAY: SpecialHours((NIGHT,), "Concert")}
+        ),
+        then=[
+            replace(special(MONDAY, NIGHT, reason="Concert"), at=MONDAY_8AM),
+            replace(special(TUESDAY), at=MONDAY_8AM),
+        ],
+    ),
+    Story(
+        name="only the dates that differ are facts",
+        given=(
+            *STAFF_AND_ROOM,
+            changes(by=BEN, special_hours={MONDAY: SpecialHours((), "Holiday"), TUESDAY: SpecialHours((), "Holiday")}),
+        ),
+        when=changes(by=BEN, special_hours={TUESDAY: SpecialHours((), "Holiday")}),
+        then=[replace(as_usual(MONDAY), at=MONDAY_8AM)],
+    ),
+    Story(
+        name="on a closed date nothing is held",
+        given=(*A_ROOM_AND_ANA, changes(special_hours={TUESDAY: SpecialHours((), "Holiday")})),
+        when=books(hours(10, 12, TUESDAY)),
+        then=(OutsideOpeningHours("UTC", ((at(8), at(22)),)),),
+    ),
+    Story(
+        name="what is held on a date that is closed later stays",
+        given=(*BOOKED_BY_ANA, changes(special_hours={THURSDAY: SpecialHours((), "Holiday")})),
+        when=moves(to=hours(10, 12, THURSDAY), notes="Three of us."),
+        then=[notes_changed(BOOKED, "Three of us.")],
+    ),
+    Story(
+        name="hours past midnight reach into a closed date",
+        given=(
+            *A_ROOM_AND_ANA,
+            changes(special_hours={TUESDAY: SpecialHours((NIGHT,), "Concert"), WEDNESDAY: SpecialHours((), "Holiday")}),
+        ),
+        when=books(hours(23, 26, TUESDAY)),
+        then=[created(hours(23, 26, TUESDAY), booking_id=FIRST, at=MONDAY_8AM)],
+    ),
+    Story(
+        name="a space is changed as it was seen",
+        given=(*STAFF_AND_ROOM, changes(by=BEN, is_active=False)),
+        when=changes(by=BEN, is_active=True, seen={2}),
+        then=[SpaceActivated(space_id=ROOM, at=MONDAY_8AM)],
+    ),
+    Story(
+        name="a space that is not as it was seen is not changed",
+        given=(*STAFF_AND_ROOM, changes(by=BEN, is_active=False)),
+        when=changes(by=BEN, is_active=True, seen={1}),
+        then=NotSeenHere(),
     ),
     Story(
         name="students change no space",
@@ -478,4 +934,4 @@ USERS = [
     Story(name="who is stopped is not stopped again", given=(*ADMINS, stops(DORA)), when=stops(DORA, by=CLEO), then=[]),
 ]
 
-STORIES = [*BOOKINGS, *SPACES, *USERS]
+STORIES = [*BOOKINGS, *MOVES, *ENDS, *BUFFERS, *SPACES, *USERS]

@@ -13,7 +13,7 @@ from eventsourcing.dcb.persistence import DCBEventStore, DCBMapper
 
 from booking.events import Event
 from booking.refusals import NotAllowed, NotFound, Refusal, Refused
-from commands.command import Author, Command, Fact
+from commands.command import Author, Command, Fact, PreconditionFailed
 from journal import codec
 from journal.folding import Kept, Named
 from tests.keys import Everybody
@@ -43,7 +43,15 @@ class NotAllowedHere:
     """Whoever asks may not ask for this."""
 
 
-No = tuple[Refusal, ...] | NotFoundHere | NotAllowedHere
+@dataclass(frozen=True, slots=True)
+class NotSeenHere:
+    """What is asked about is not as whoever asks has seen it."""
+
+
+No = tuple[Refusal, ...] | NotFoundHere | NotAllowedHere | NotSeenHere
+
+NO = (Refused, NotFound, NotAllowed, PreconditionFailed)
+"""What a command raises to say no."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +94,14 @@ async def told(story: Story, house: House) -> list[Outcome]:
     return outcomes
 
 
-def refused(error: Refused | NotFound | NotAllowed) -> Outcome:
+def refused(error: Exception) -> Outcome:
     match error:
         case Refused():
             return Outcome(no=error.refusals)
         case NotFound():
             return Outcome(no=NotFoundHere(error.kind))
+        case PreconditionFailed():
+            return Outcome(no=NotSeenHere())
         case _:
             return Outcome(no=NotAllowedHere())
 
@@ -124,7 +134,7 @@ class Library:
         self._bring_up_to_date(command)
         try:
             command.execute()
-        except (Refused, NotFound, NotAllowed) as error:
+        except NO as error:
             return refused(error)
         outcome = Outcome(command.facts(), command.outcome())
         self._repository.save(command)
