@@ -3,7 +3,7 @@
 from collections.abc import Container, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import Enum
 from uuid import UUID
 
@@ -181,13 +181,15 @@ async def alternatives(aggregates: Aggregates, space_id: UUID, slot: Slot, refus
     """
     if any(isinstance(refusal, (AllowanceUsedUp, UserInactive, SpaceInactive)) for refusal in refusals):
         return []
-    a_space, _ = await aggregates.fresh(space(space_id))
-    tz = zone(a_space.timezone)
-    wanted = slot.start.astimezone(tz).date()
-    days = [wanted + n * timedelta(days=1) for n in range(-NEAR.days, NEAR.days + 1)]
-    dates = {held for day in days for held in finding.dates_of(a_space, day, slot.duration)}
-    fresh = await aggregates.all_fresh([space(space_id), *(calendar(space_id, day) for day in sorted(dates))])
-    (a_space, *held), now = fresh
+    dates: set[date] = set()
+    while True:
+        of_dates = [calendar(space_id, day) for day in sorted(dates)]
+        (a_space, *held), now = await aggregates.all_fresh([space(space_id), *of_dates])
+        wanted = slot.start.astimezone(zone(a_space.timezone)).date()
+        days = [wanted + n * timedelta(days=1) for n in range(-NEAR.days, NEAR.days + 1)]
+        if (needed := {one for day in days for one in finding.dates_of(a_space, day, slot.duration)}) <= dates:
+            break
+        dates = needed  # the space is only known now, or its buffers have grown
     found = [
         free
         for day in days
