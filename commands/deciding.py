@@ -122,7 +122,10 @@ class Deciding:
                 along=command.along(),
             )
         )
-        return Done(subject, first + len(facts) - 1, changed=True) if first > 0 else None
+        if first <= 0:
+            return None
+        self.aggregates.entered(command.kept, [(one.decision.event, one.tags) for one in command.new_decisions], first)
+        return Done(subject, first + len(facts) - 1, changed=True)
 
     async def _done_before(self, command: Command[S], request: Request, known: Known) -> Done[S]:
         if known.request_digest != await self._digest(command.by, request):

@@ -180,7 +180,7 @@ class Postgres(Store):
             "log_min_error_statement": "panic",
         }
         if not self.durable:
-            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+            settings |= {"fsync": "off", "full_page_writes": "off"}
         command: list[str | Path] = [self.program, "-D", self.directory]
         for setting, value in settings.items():
             command += ["-c", f"{setting}={value}"]

@@ -29,7 +29,8 @@ from daybook.settings import Settings
 from journal.connection import SessionNotKept, Unavailable, conninfo
 from journal.folding import Aggregates
 from journal.journal import Journal
-from projections.following import Follower
+from projections.following import VIEWS, Follower
+from projections.generations import Keys
 from projections.reading import Views
 
 KEEP_ALIVE = 75  # seconds: longer than proxies keep a connection, so that it is never us who close one they use
@@ -90,8 +91,11 @@ def reset(settings: Settings) -> None:
         connection.execute(sql.SQL("truncate {}").format(sql.SQL(", ").join(tables)))
         connection.execute("call journal_begin()")
     with Redis.from_url(settings.redis_url.get_secret_value()) as redis:
-        for key in redis.scan_iter(f"v:{{*@{schema}}}*", count=1_000):
-            redis.unlink(key)
+        # Nothing answers from here on. What is stored is swept by the follower, who may be building anew already.
+        for view in VIEWS:
+            keys = Keys.of(view.name, schema)
+            redis.delete(keys.active, keys.previous, keys.building, keys.apart().building)
+            redis.publish(keys.channel, "")
 
 
 async def _serve(settings: Settings) -> None:

@@ -132,6 +132,20 @@ class Aggregates:
             if not more:
                 return Fresh(reading.journal_id, reading.now, reading.known)
 
+    def entered(self, kept: Mapping[str, Kept], facts: Sequence[tuple[Event, Sequence[str]]], first: int) -> None:
+        """Fold facts that were entered from position `first` on, so that nobody has to read them back.
+
+        The condition they were entered under says that nothing bearing one of the tags `kept` came before them.
+        """
+        for position, (event, borne) in enumerate(facts, first):
+            for tag in borne:
+                one = kept.get(tag)
+                if one is not None and one.position < position:
+                    one.aggregate.fold(event)
+                    one.position = position
+        for one in kept.values():
+            one.position = max(one.position, first + len(facts) - 1)
+
     async def fresh(self, one: Named[A]) -> tuple[A, datetime]:
         """One aggregate as it is now, and the database's clock. Raises `Unavailable`."""
         (aggregate,), now = await self.all_fresh([one])

@@ -24,7 +24,6 @@ from booking.refusals import (
     NotAllowed,
     Refusal,
     Refused,
-    SlotTaken,
     SlotTooLong,
     SpaceInactive,
     UserInactive,
@@ -52,6 +51,7 @@ from tests.examples import (
     cancelled,
     created,
     hours,
+    taken,
 )
 from tests.journal.go_between import GoBetween
 from tests.journals import Place, a_journal, activated
@@ -79,7 +79,7 @@ def creating(booking: UUID, of: UUID = ANA) -> CreateBooking:
 
 
 MEANWHILE: list[tuple[str, Event, Refusal]] = [
-    ("the slot is taken", created(hours(35, 37), user_id=CLEO), SlotTaken((hours(35, 37),))),
+    ("the slot is taken", created(hours(35, 37), user_id=CLEO), taken(hours(35, 37))),
     ("the space closes", SpaceDeactivated(space_id=ROOM, at=MONDAY_8AM), SpaceInactive()),
     (
         "the rules change",

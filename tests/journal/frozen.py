@@ -3,7 +3,8 @@
 Rows are only added: what stands here stands in somebody's journal.
 """
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
@@ -12,6 +13,9 @@ from booking.events import (
     AllowanceChanged,
     BookingCancelled,
     BookingCreated,
+    BookingExpired,
+    BookingNotesChanged,
+    BookingRescheduled,
     BookingRulesChanged,
     Event,
     OpeningHoursChanged,
@@ -20,13 +24,15 @@ from booking.events import (
     SpaceCreated,
     SpaceDeactivated,
     SpaceDescribed,
+    SpecialHoursCleared,
+    SpecialHoursSet,
     UserActivated,
     UserDeactivated,
     UserRegistered,
 )
 from booking.opening_hours import OpeningHours, Window
 from booking.roles import Role
-from booking.slots import Slot
+from booking.slots import Slot, Span
 from booking.terms import Description, Rules
 
 KEY = bytes(range(32))
@@ -38,6 +44,9 @@ KAI = UUID("00000000-0000-0000-0000-0000000000b3")
 BOOKING = UUID("7d1f5a52-0c2e-4b7e-9a51-1f6f7a9c0001")
 AT = datetime(2026, 1, 5, 8, 30, 15, 123456, tzinfo=UTC)
 SLOT = Slot(datetime(2026, 1, 5, 22, tzinfo=UTC), datetime(2026, 1, 6, 1, 30, tzinfo=UTC))
+HOLD = Span(datetime(2026, 1, 5, 21, 45, tzinfo=UTC), datetime(2026, 1, 6, 2, 30, tzinfo=UTC))
+LATER = Slot(datetime(2026, 1, 7, 23, tzinfo=UTC), datetime(2026, 1, 8, tzinfo=UTC))
+LATER_HOLD = Span(datetime(2026, 1, 7, 22, 45, tzinfo=UTC), datetime(2026, 1, 8, 1, tzinfo=UTC))
 DESCRIPTION = Description(
     name="Großer Saal", description='Zweiter Stock, "links"', capacity=40, price_per_hour=Decimal("25.50")
 )
@@ -58,6 +67,13 @@ BOOKING_TAGS = [
     "allowance:00000000-0000-0000-0000-0000000000b1",
     "bookings-of:00000000-0000-0000-0000-0000000000a1",
 ]
+MOVED_TAGS = [
+    *BOOKING_TAGS[:3],
+    "calendar:00000000-0000-0000-0000-0000000000a1/2026-01-07",
+    "calendar:00000000-0000-0000-0000-0000000000a1/2026-01-08",
+    *BOOKING_TAGS[3:],
+]
+LATER_TAGS = [BOOKING_TAGS[0], *MOVED_TAGS[3:]]
 SPACE_TAGS = ["space:00000000-0000-0000-0000-0000000000a1"]
 USER_TAGS = ["user:00000000-0000-0000-0000-0000000000b1"]
 
@@ -191,5 +207,122 @@ ROWS = [
         '{"user_id":"00000000-0000-0000-0000-0000000000b1","role":"STUDENT","at":"2026-01-05T08:30:15.123456Z"}',
         UserActivated(user_id=MIA, role=Role.STUDENT, at=AT),
         USER_TAGS,
+    ),
+    # With buffers: facts say what is held, apart from the slot.
+    Frozen(
+        "BookingCreated",
+        1,
+        '{"booking_id":"7d1f5a52-0c2e-4b7e-9a51-1f6f7a9c0001","space_id":"00000000-0000-0000-0000-0000000000a1",'
+        '"user_id":"00000000-0000-0000-0000-0000000000b1","slot":{"start":"2026-01-05T22:00:00Z",'
+        '"end":"2026-01-06T01:30:00Z"},"at":"2026-01-05T08:30:15.123456Z",'
+        '"notes":"2BHApyH0Jun3rfPK85dMkHCnFaTPapEFm4nV6UGZ//NGsH0KMoRDefDM",'
+        '"hold":{"start":"2026-01-05T21:45:00Z","end":"2026-01-06T02:30:00Z"}}',
+        BookingCreated(
+            booking_id=BOOKING, space_id=HALL, user_id=MIA, slot=SLOT, hold=HOLD, at=AT, notes="Für zwei 🪑"
+        ),
+        BOOKING_TAGS,
+    ),
+    Frozen(
+        "BookingRescheduled",
+        1,
+        '{"booking_id":"7d1f5a52-0c2e-4b7e-9a51-1f6f7a9c0001","space_id":"00000000-0000-0000-0000-0000000000a1",'
+        '"user_id":"00000000-0000-0000-0000-0000000000b1","slot":{"start":"2026-01-07T23:00:00Z",'
+        '"end":"2026-01-08T00:00:00Z"},"hold":{"start":"2026-01-07T22:45:00Z","end":"2026-01-08T01:00:00Z"},'
+        '"slot_before":{"start":"2026-01-05T22:00:00Z","end":"2026-01-06T01:30:00Z"},'
+        '"hold_before":{"start":"2026-01-05T21:45:00Z","end":"2026-01-06T02:30:00Z"},'
+        '"at":"2026-01-05T08:30:15.123456Z","rescheduled_by":"00000000-0000-0000-0000-0000000000b3"}',
+        BookingRescheduled(
+            booking_id=BOOKING,
+            space_id=HALL,
+            user_id=MIA,
+            slot=LATER,
+            hold=LATER_HOLD,
+            slot_before=SLOT,
+            hold_before=HOLD,
+            at=AT,
+            rescheduled_by=KAI,
+        ),
+        MOVED_TAGS,
+    ),
+    Frozen(
+        "BookingNotesChanged",
+        1,
+        '{"booking_id":"7d1f5a52-0c2e-4b7e-9a51-1f6f7a9c0001","space_id":"00000000-0000-0000-0000-0000000000a1",'
+        '"user_id":"00000000-0000-0000-0000-0000000000b1","at":"2026-01-05T08:30:15.123456Z",'
+        '"notes":"QZ6RzhPrVjw5/pqOkjg55+K5hkWLRSS3/TLWcrL+ro+18RznAGaxbiBh"}',
+        BookingNotesChanged(booking_id=BOOKING, space_id=HALL, user_id=MIA, at=AT, notes="Für drei 🪑"),
+        [BOOKING_TAGS[0], BOOKING_TAGS[-1]],
+    ),
+    Frozen(
+        "BookingCancelled",
+        1,
+        '{"booking_id":"7d1f5a52-0c2e-4b7e-9a51-1f6f7a9c0001","space_id":"00000000-0000-0000-0000-0000000000a1",'
+        '"user_id":"00000000-0000-0000-0000-0000000000b1","slot":{"start":"2026-01-07T23:00:00Z",'
+        '"end":"2026-01-08T00:00:00Z"},"at":"2026-01-05T08:30:15.123456Z","cancelled_by":null,'
+        '"reason":"sc5r/M38RHBjOwf7qGb/t2EFFLW8xA78a04rRCtk3KO2",'
+        '"hold":{"start":"2026-01-07T22:45:00Z","end":"2026-01-08T01:00:00Z"}}',
+        BookingCancelled(
+            booking_id=BOOKING,
+            space_id=HALL,
+            user_id=MIA,
+            slot=LATER,
+            hold=LATER_HOLD,
+            at=AT,
+            cancelled_by=None,
+            reason="Regen",
+        ),
+        LATER_TAGS,
+    ),
+    Frozen(
+        "BookingExpired",
+        1,
+        '{"booking_id":"7d1f5a52-0c2e-4b7e-9a51-1f6f7a9c0001","space_id":"00000000-0000-0000-0000-0000000000a1",'
+        '"user_id":"00000000-0000-0000-0000-0000000000b1","slot":{"start":"2026-01-05T22:00:00Z",'
+        '"end":"2026-01-06T01:30:00Z"},"at":"2026-01-05T08:30:15.123456Z"}',
+        BookingExpired(booking_id=BOOKING, space_id=HALL, user_id=MIA, slot=SLOT, at=AT),
+        [BOOKING_TAGS[0], *BOOKING_TAGS[3:]],
+    ),
+    Frozen(
+        "BookingRulesChanged",
+        1,
+        '{"space_id":"00000000-0000-0000-0000-0000000000a1","rules":{"min_duration":"PT15M","max_duration":"P2D",'
+        '"min_advance":"PT5M","max_advance_days":30,"cancellation_deadline":"PT1H","concurrent_bookings":3,'
+        '"buffer_before":"PT15M","buffer_after":"PT1H"},"at":"2026-01-05T08:30:15.123456Z"}',
+        BookingRulesChanged(
+            space_id=HALL,
+            rules=replace(RULES, buffer_before=timedelta(minutes=15), buffer_after=timedelta(hours=1)),
+            at=AT,
+        ),
+        SPACE_TAGS,
+    ),
+    Frozen(
+        "SpecialHoursSet",
+        1,
+        '{"space_id":"00000000-0000-0000-0000-0000000000a1","date":"2026-12-24","windows":[{"opens":"10:00",'
+        '"closes":"14:00"},{"opens":"22:00","closes":"02:00"}],"reason":"Heiligabend",'
+        '"at":"2026-01-05T08:30:15.123456Z"}',
+        SpecialHoursSet(
+            space_id=HALL,
+            date=date(2026, 12, 24),
+            windows=(Window("10:00", "14:00"), Window("22:00", "02:00")),
+            reason="Heiligabend",
+            at=AT,
+        ),
+        SPACE_TAGS,
+    ),
+    Frozen(
+        "SpecialHoursSet",
+        1,
+        '{"space_id":"00000000-0000-0000-0000-0000000000a1","date":"2026-12-25","windows":[],"reason":"",'
+        '"at":"2026-01-05T08:30:15.123456Z"}',
+        SpecialHoursSet(space_id=HALL, date=date(2026, 12, 25), windows=(), reason="", at=AT),
+        SPACE_TAGS,
+    ),
+    Frozen(
+        "SpecialHoursCleared",
+        1,
+        '{"space_id":"00000000-0000-0000-0000-0000000000a1","date":"2026-12-24","at":"2026-01-05T08:30:15.123456Z"}',
+        SpecialHoursCleared(space_id=HALL, date=date(2026, 12, 24), at=AT),
+        SPACE_TAGS,
     ),
 ]

@@ -9,10 +9,23 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from hypothesis import strategies as st
 
-from booking.events import BookingCancelled, BookingCreated, Event
+from booking.events import BookingCancelled, BookingCreated, BookingNotesChanged, Event
 from journal import codec, sealing, tags
 from journal.codec import UnknownFact
-from tests.examples import ANA, EVENT_TYPES, cancelled, created, events, events_of, hours, texts
+from tests.examples import (
+    ANA,
+    EVENT_TYPES,
+    at,
+    cancelled,
+    created,
+    events,
+    events_of,
+    expired,
+    hours,
+    notes_changed,
+    rescheduled,
+    texts,
+)
 from tests.journal import frozen
 from tests.journal.frozen import Frozen
 from tests.keys import Everybody
@@ -58,9 +71,9 @@ def test_a_field_this_code_does_not_know_does_not_matter():
     assert codec.decode(row.name, row.version, row.payload.replace("{", '{"colour":"blue",')) == row.event
 
 
-@hypothesis.given(events_of(BookingCreated, BookingCancelled))
+@hypothesis.given(events_of(BookingCreated, BookingNotesChanged, BookingCancelled))
 def test_without_its_key_a_text_reads_as_erased_and_everything_else_as_it_was(event: Event):
-    field = "notes" if isinstance(event, BookingCreated) else "reason"
+    field = "reason" if isinstance(event, BookingCancelled) else "notes"
 
     assert codec.opened(codec.decode(*codec.encode(event, EVERYBODY)), {}) == replace(event, **{field: None})
 
@@ -69,7 +82,7 @@ def test_without_its_key_a_text_reads_as_erased_and_everything_else_as_it_was(ev
 def test_a_sealed_text_does_not_stand_in_the_payload(text: str):
     booking = created(hours(10, 12), notes=f"« {text} »")
 
-    for fact in (booking, cancelled(booking, reason=f"« {text} »")):
+    for fact in (booking, notes_changed(booking, f"« {text} »"), cancelled(booking, reason=f"« {text} »")):
         assert f"« {text} »" not in codec.encode(fact, EVERYBODY)[2]
 
 
@@ -99,8 +112,9 @@ def test_a_text_cannot_be_moved_into_another_kind_of_fact():
     sealed = codec.decode(*codec.encode(booking, {ANA: KEY}))
     assert isinstance(sealed, BookingCreated)
 
-    with pytest.raises(InvalidTag):
-        codec.opened(cancelled(booking, reason=sealed.notes), {ANA: KEY})
+    for fact in (cancelled(booking, reason=sealed.notes), notes_changed(booking, sealed.notes)):
+        with pytest.raises(InvalidTag):
+            codec.opened(fact, {ANA: KEY})
 
 
 def test_an_empty_text_is_a_text():
@@ -115,7 +129,15 @@ def test_a_reason_is_sealed_for_the_user_of_the_booking_whoever_wrote_it():
 
 
 def test_a_fact_without_text_is_sealed_for_nobody():
-    assert codec.sealed_for(created(hours(10, 12))) is None
+    booking = created(hours(10, 12))
+
+    for fact in (
+        booking,
+        rescheduled(booking, hours(14, 15)),
+        notes_changed(booking, None),
+        expired(booking, at=at(12)),
+    ):
+        assert codec.sealed_for(fact) is None
 
 
 @hypothesis.given(st.binary(), st.binary())
