@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 import psutil
 
-from daybook.embedded import Store, Stores
+from daybook.embedded import Stores
+from daybook.servers import Store
 
 
 @dataclass(frozen=True, slots=True)

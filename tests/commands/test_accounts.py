@@ -16,10 +16,12 @@ from commands import accounts
 from commands.accounts import Passwords
 from commands.deciding import Deciding
 from commands.users import RegisterUser
+from journal.folding import Aggregates
 from journal.journal import Journal
-from tests.commands.people import SYSTEM, account, book, offer, register, request
-from tests.examples import ANA, BEN, CLEO
-from tests.journals import Place
+from tests.commands.people import SYSTEM, account, book, enter, interrupted, offer, register, request
+from tests.examples import ANA, BEN, CLEO, registered
+from tests.journal.go_between import GoBetween
+from tests.journals import Place, a_journal
 
 
 def registering(user: UUID = ANA, email: str = "ana@example.com") -> RegisterUser:
@@ -61,6 +63,26 @@ async def test_where_the_fact_cannot_be_the_account_is_not(place: Place, decidin
     again = await deciding.do(registering(email="other@example.com"), by=SYSTEM, request=request())
 
     assert not again.changed
+    assert plain_rows(place) == (1, 1, 1)
+
+
+async def test_where_somebody_was_first_there_is_neither_account_nor_key(place: Place, deciding: Deciding):
+    command = interrupted(registering(), lambda: enter(place, registered(ANA)))
+
+    done = await deciding.do(command, by=SYSTEM, request=request())
+
+    assert not done.changed
+    assert plain_rows(place) == (1, 0, 0)
+
+
+async def test_a_registration_whose_answer_was_lost_is_made_once(place: Place):
+    async with GoBetween(place.url) as between, a_journal(place, url=between.url) as far:
+        asked = request()
+        between.lose_answer(str(asked.command_id))
+
+        done = await Deciding(far, Aggregates(far)).do(registering(), by=SYSTEM, request=asked)
+
+    assert (done.position, done.changed) == (1, True)
     assert plain_rows(place) == (1, 1, 1)
 
 

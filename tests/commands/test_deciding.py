@@ -22,6 +22,7 @@ from booking.refusals import (
     BookingNotActive,
     LastAdmin,
     NotAllowed,
+    NotFound,
     Refusal,
     Refused,
     SlotTooLong,
@@ -180,6 +181,21 @@ async def test_a_booking_can_be_given_back_as_soon_as_it_is_there(place: Place, 
 
     assert done.subject.recorded_status is Status.CANCELLED
     assert [type(fact.event) for fact in await journal.of_tag(f"booking:{booking.id}", after=5)] == [BookingCancelled]
+
+
+async def test_what_was_decided_before_a_reset_is_decided_anew_after_it(place: Place, furnished: Deciding):
+    await book(furnished, hours(58, 60))
+
+    command = interrupted(creating(UUID(int=1)), place.begin_anew)
+    with pytest.raises(NotFound, match=f"no space {ROOM}"):
+        await furnished.do(command, by=Author.person(ANA), request=request())
+    with pytest.raises(NotFound, match=f"no space {ROOM}"):
+        await book(furnished, SLOT)
+
+    assert place.rows() == []
+    await offer(furnished)
+    await register(furnished, ANA)
+    assert (await book(furnished, SLOT)).position == 3
 
 
 async def test_a_command_others_are_always_before_is_given_up_in_time(place: Place, furnished: Deciding):

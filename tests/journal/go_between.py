@@ -24,7 +24,6 @@ class GoBetween:
         self.url = make_conninfo(url, host=str(self._directory))
         self._lost: dict[bytes, tuple[bool, Callable[[], Awaitable[None]]]] = {}
         self._carrying: set[asyncio.Task[None]] = set()
-        self.connections = 0
 
     def lose_question(self, words: str) -> None:
         """Lose the connection on which these words are said next, before PostgreSQL hears them."""
@@ -33,6 +32,10 @@ class GoBetween:
     def lose_answer(self, words: str, meanwhile: Callable[[], Awaitable[None]] = nothing) -> None:
         """Lose it once PostgreSQL has done what the words ask, before it can say so and after `meanwhile`."""
         self._lost[words.encode()] = True, meanwhile
+
+    async def lets_nobody_in(self) -> None:
+        """From now on: as if PostgreSQL had gone."""
+        self._listening.close()
 
     async def __aenter__(self) -> "GoBetween":
         socket = self._directory / Path(self._server).name
@@ -50,7 +53,6 @@ class GoBetween:
         task = asyncio.current_task()
         assert task
         self._carrying.add(task)
-        self.connections += 1
         async with self._connected(to_client) as (server, to_server):
             back = asyncio.create_task(_pour(server, to_client))
             try:

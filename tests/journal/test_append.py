@@ -13,7 +13,7 @@ from booking.events import Event
 from journal import sealing, tags
 from journal.journal import Along, Entry, Journal
 from tests.examples import ANA, BEN, DESK, ROOM, cancelled, created, hours, registered, space_created
-from tests.journals import Place, activated, entry
+from tests.journals import Place, a_journal, activated, entry
 
 
 async def together(journal: Journal, entries: Sequence[Entry]) -> list[int | BaseException]:
@@ -317,3 +317,34 @@ async def test_without_the_key_texts_are_gone_and_the_chain_is_whole(
     assert [getattr(event, "notes", None) for event in read] == [None, None, "MARMALADE for one", None, None]
     assert [getattr(event, "reason", None) for event in read] == [None, None, None, None, "MARMALADE"]
     await after.close()
+
+
+async def test_after_a_reset_texts_are_sealed_and_opened_under_the_new_keys(
+    place: Place, journal: Journal, written: list[Event]
+):
+    await journal.page(0, 10)  # both keys are kept now
+    place.begin_anew()
+    with place.role() as role:
+        role.execute("insert into sealing_keys values (%s, %s)", (ANA, sealing.new_key()))
+    here, there = created(hours(10, 12), notes="here"), created(hours(13, 14), notes="there")
+
+    async with a_journal(place, name="another process") as other:
+        await other.append(await entry(other, there))
+        assert [fact.event for fact in await journal.page(0, 10)] == [there]
+        await journal.read({})  # as every command does before it appends
+        await journal.append(await entry(journal, here))
+
+        assert [fact.event for fact in await other.page(0, 10)] == [there, here]
+    assert [fact.event for fact in await journal.page(0, 10)] == [there, here]
+
+
+async def test_a_person_whose_journal_was_reset_has_other_keys_for_whoever_reads_first(
+    place: Place, journal: Journal, written: list[Event]
+):
+    await journal.read({})
+    await journal.page(0, 10)
+    place.begin_anew()
+
+    await journal.read({})
+
+    assert await journal.keys.of([ANA, BEN]) == {}

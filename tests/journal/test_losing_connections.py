@@ -82,6 +82,26 @@ async def test_each_of_a_batch_of_unknown_outcome_is_settled_for_itself(
     assert [row.position for row in place.rows()] == [1, 2, 3, 4, 5]
 
 
+async def test_who_was_not_answered_is_told_whether_it_may_be_recorded_all_the_same(place: Place, journal: Journal):
+    async def asked(lost: bool) -> Unavailable:
+        one = await entry(journal, activated(UUID(int=lost)), tags=[tags.space(UUID(int=lost))])
+        async with GoBetween(place.url) as between, a_journal(place, url=between.url) as far:
+            if lost:
+                await far.head()
+                between.lose_answer(str(one.command_id), between.lets_nobody_in)
+            else:
+                await between.lets_nobody_in()
+            with pytest.raises(Unavailable) as unavailable:
+                await far.append(one)
+        return unavailable.value
+
+    after_sending, before_sending = await asyncio.gather(asked(True), asked(False))
+
+    assert after_sending.unknown
+    assert not before_sending.unknown
+    assert len(place.rows()) == 1
+
+
 async def test_a_reader_does_not_notice_a_connection_lost_once(between: GoBetween, far: Journal):
     await far.append(await entry(far))
     between.lose_answer("a lost tag")
