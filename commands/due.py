@@ -33,12 +33,13 @@ with head as (select journal_id from journal_head),
     on conflict (single) do update set journal_id = excluded.journal_id, position = 0
     where due_posted.journal_id <> excluded.journal_id
     returning position)
-select coalesce((select position from begun), (select position from due_posted))
+select h.journal_id, coalesce((select position from begun), (select position from due_posted)) from head h
 """
 _POST = """
 with moved as (
     update due_posted set position = %(to)s
-    where position = %(after)s and journal_id = (select journal_id from journal_head)
+    where position = %(after)s and journal_id = %(journal_id)s
+    and journal_id = (select journal_id from journal_head)
     returning true),
   done as (delete from due d using moved where d.booking_id = any(%(ended)s::uuid[]))
 insert into due (kind, booking_id, at, position)
@@ -56,7 +57,6 @@ where d.kind = t.kind and d.booking_id = t.booking_id
 returning d.kind, d.booking_id, d.position
 """
 _NEXT = "select extract(epoch from min(greatest(at, lent_until)) - journal_now())::float8 from due"
-_BACKLOG = "select count(*) from due where at <= journal_now()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +75,20 @@ class Work:
 
 async def post(journal: Journal, *, limit: int = 500) -> int:
     """Post one page of the journal to the table; how many facts it had. Raises `Unavailable`."""
-    ((position,),) = await journal.query(_POSTED, {})
+    ((journal_id, position),) = await journal.query(_POSTED, {})
     page = await journal.page(position, limit)
     if page:
         rows, ended = _changes(page)
-        parameters = {"after": position, "to": page[-1].position, "rows": orjson.dumps(rows).decode(), "ended": ended}
-        await journal.query(_POST, parameters)
+        await journal.query(
+            _POST,
+            {
+                "journal_id": journal_id,
+                "after": position,
+                "to": page[-1].position,
+                "rows": orjson.dumps(rows).decode(),
+                "ended": ended,
+            },
+        )
     return len(page)
 
 
@@ -93,12 +101,6 @@ async def wait_until_next(journal: Journal, *, at_most: float) -> float:
     """Seconds until something is due, within `[0, at_most]`. Raises `Unavailable`."""
     ((seconds,),) = await journal.query(_NEXT, {})
     return at_most if seconds is None else min(max(seconds, 0.0), at_most)
-
-
-async def backlog(journal: Journal) -> int:
-    """How many rows are due and not done. Raises `Unavailable`."""
-    ((count,),) = await journal.query(_BACKLOG, {})
-    return int(count)
 
 
 def _changes(page: Iterable[Recorded]) -> tuple[Sequence[dict[str, Any]], list[UUID]]:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from uuid import UUID, uuid4
 
@@ -63,6 +63,14 @@ class Place:
             owner.execute(
                 "create or replace function journal_now() returns timestamptz language sql as "
                 f"$$ select timestamptz '{at.isoformat()}' $$"
+            )
+
+    def put_clock_forward(self, by: timedelta) -> None:
+        """From now on the journal's clock is that much ahead, and goes on."""
+        with self.owner() as owner:
+            owner.execute(
+                "create or replace function journal_now() returns timestamptz language sql as "
+                f"$$ select clock_timestamp() + interval '{by.total_seconds()} seconds' $$"
             )
 
     def wait_for_a_lock(self) -> None:

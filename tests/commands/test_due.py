@@ -1,0 +1,227 @@
+"""Due work on the real journal: posted once however many post, lent to one worker at a time, and to do until done."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from booking.slots import Slot
+from commands import due
+from commands.due import EXPIRE, LENT, Work
+from journal.journal import Journal, Recorded
+from tests.commands.people import enter
+from tests.examples import (
+    ANA,
+    DESK,
+    HOUR,
+    INSTANT,
+    MONDAY_8AM,
+    MONDAY_NOON,
+    ROOM,
+    at,
+    cancelled,
+    created,
+    expired,
+    hours,
+    notes_changed,
+    registered,
+    rescheduled,
+    space_created,
+)
+from tests.journals import Place, a_journal
+
+MORNING = created(hours(9, 10))
+LATER = created(hours(10, 11))
+LAST = created(hours(14, 16))
+
+Row = tuple[UUID, datetime, int]
+
+
+def posted(place: Place) -> list[Row]:
+    """The table of due work, by time."""
+    with place.role() as role:
+        return role.execute("select booking_id, at, position from due where kind = 'expire' order by at").fetchall()
+
+
+async def post_all(journal: Journal, *, limit: int = 500) -> None:
+    while await due.post(journal, limit=limit):
+        pass
+
+
+def expiry(booking_id: UUID, position: int) -> Work:
+    return Work(EXPIRE, booking_id, position)
+
+
+async def test_a_booking_is_due_when_its_slot_ends(place: Place, journal: Journal) -> None:
+    enter(place, space_created(), registered(), LATER, MORNING, notes_changed(MORNING, None))
+
+    assert await due.post(journal) == 5
+    assert await due.post(journal) == 0
+
+    assert posted(place) == [(MORNING.booking_id, at(10), 4), (LATER.booking_id, at(11), 3)]
+
+
+@pytest.mark.parametrize("limit", [1, 500])
+async def test_what_was_moved_is_due_at_its_new_end_alone(place: Place, journal: Journal, limit: int) -> None:
+    enter(place, MORNING, rescheduled(MORNING, hours(12, 13)))
+    await post_all(journal, limit=limit)
+    assert posted(place) == [(MORNING.booking_id, at(13), 2)]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 500])
+@pytest.mark.parametrize("end", [cancelled(MORNING), expired(MORNING, at=at(10))])
+async def test_of_what_was_ended_nothing_is_due(place: Place, journal: Journal, end: Any, limit: int) -> None:
+    enter(place, MORNING, LATER, end)
+    await post_all(journal, limit=limit)
+    assert posted(place) == [(LATER.booking_id, at(11), 2)]
+
+
+async def test_a_booking_made_and_given_back_in_one_page_leaves_nothing(place: Place, journal: Journal) -> None:
+    enter(place, MORNING, rescheduled(MORNING, hours(12, 13)), cancelled(MORNING))
+    assert await due.post(journal) == 3
+    assert posted(place) == []
+
+
+async def test_what_is_moved_while_it_is_lent_is_due_at_its_new_end(place: Place, journal: Journal) -> None:
+    place.set_clock(at(10))
+    enter(place, MORNING)
+    await post_all(journal)
+    assert await due.take(journal, limit=10) == [expiry(MORNING.booking_id, 1)]
+
+    enter(place, rescheduled(MORNING, hours(9, 10)))  # to where it was, so that it is due at once
+    await post_all(journal)
+
+    assert await due.take(journal, limit=10) == [expiry(MORNING.booking_id, 2)]
+
+
+async def test_many_who_post_at_once_post_once(place: Place, journal: Journal) -> None:
+    bookings = [created(Slot(at(n), at(n + 1))) for n in range(60)]
+    moved = [rescheduled(one, Slot(at(n + 100), at(n + 101))) for n, one in enumerate(bookings[:20])]
+    enter(place, *bookings, *moved, *(cancelled(one) for one in moved[:10]))
+    expected = [(one.booking_id, one.slot.end, n) for n, one in enumerate(bookings, 1) if n > 20]
+    expected += [(one.booking_id, one.slot.end, n) for n, one in enumerate(moved, 61) if n > 70]
+
+    async with a_journal(place, name="second") as second, a_journal(place, name="third") as third:
+
+        async def poster(of: Journal) -> None:
+            # Whoever finds nothing has come to the end, or has seen another one begin: only the head tells.
+            while await due.post(of, limit=7) or not end_is_posted(place):
+                pass
+
+        await asyncio.gather(*(poster(of) for of in (journal, second, third) * 2))
+
+    assert posted(place) == expected
+
+
+def end_is_posted(place: Place) -> bool:
+    with place.role() as role:
+        query = (
+            "select 1 from due_posted p, journal_head h where p.journal_id = h.journal_id and p.position = h.position"
+        )
+        return role.execute(query).fetchone() is not None
+
+
+async def test_of_another_journal_everything_begins_anew(place: Place, journal: Journal) -> None:
+    enter(place, MORNING, LATER, LAST)
+    await post_all(journal)
+
+    place.begin_anew()
+    enter(place, space_created(), LATER)
+    await post_all(journal)
+
+    assert posted(place) == [(LATER.booking_id, at(11), 2)]
+
+
+async def test_a_page_of_the_journal_before_is_not_posted_to_this_one(place: Place, journal: Journal) -> None:
+    class ReadThenReset(Journal):
+        """Its reader gets a page, and by the time it is posted there is another journal that somebody began with."""
+
+        async def page(self, after: int, limit: int) -> list[Recorded]:
+            page = await super().page(after, limit)
+            place.begin_anew()
+            assert await due.post(journal) == 0
+            return page
+
+    enter(place, MORNING, LATER)
+    slow = ReadThenReset(place.url, place.schema)
+    try:
+        await due.post(slow)
+    finally:
+        await slow.close()
+    assert posted(place) == []
+
+    enter(place, LAST)
+    await post_all(journal)
+    assert posted(place) == [(LAST.booking_id, at(16), 1)]
+
+
+async def test_what_is_due_is_lent_in_the_order_of_its_times(place: Place, journal: Journal) -> None:
+    enter(place, LAST, LATER, MORNING)
+    await post_all(journal)
+
+    place.set_clock(at(10) - INSTANT)
+    assert await due.take(journal, limit=10) == []
+
+    place.set_clock(at(20))
+    assert await due.take(journal, limit=1) == [expiry(MORNING.booking_id, 3)]
+    assert await due.take(journal, limit=1) == [expiry(LATER.booking_id, 2)]
+    assert await due.take(journal, limit=10) == [expiry(LAST.booking_id, 1)]
+    assert await due.take(journal, limit=10) == []
+
+
+async def test_what_was_lent_and_not_done_is_due_again(place: Place, journal: Journal) -> None:
+    enter(place, MORNING)
+    await post_all(journal)
+    place.set_clock(at(10))
+    taken = await due.take(journal, limit=10)
+    place.set_clock(at(10) + LENT - INSTANT)
+    assert await due.take(journal, limit=10) == []
+    place.set_clock(at(10) + LENT)
+    assert await due.take(journal, limit=10) == taken == [expiry(MORNING.booking_id, 1)]
+
+
+async def test_of_many_who_take_at_once_each_has_other_work(place: Place, journal: Journal) -> None:
+    bookings = [created(Slot(at(n), at(n + 1))) for n in range(100)]
+    enter(place, *bookings)
+    await post_all(journal)
+    place.set_clock(at(200))
+
+    async with a_journal(place, name="second") as second, a_journal(place, name="third") as third:
+
+        async def taker(of: Journal) -> list[Work]:
+            taken: list[Work] = []
+            while works := await due.take(of, limit=7):
+                assert len(works) <= 7
+                taken += works
+            return taken
+
+        shares: Sequence[list[Work]] = await asyncio.gather(*(taker(of) for of in (journal, second, third) * 2))
+
+    everything = [work for share in shares for work in share]
+    assert sorted(everything, key=lambda work: work.position) == [
+        expiry(one.booking_id, n) for n, one in enumerate(bookings, 1)
+    ]
+
+
+async def test_how_long_until_something_is_due(place: Place, journal: Journal) -> None:
+    place.set_clock(MONDAY_8AM)
+    assert await due.wait_until_next(journal, at_most=0.5) == 0.5
+
+    enter(place, MORNING, LAST)
+    await post_all(journal)
+    assert await due.wait_until_next(journal, at_most=0.5) == 0.5
+    assert await due.wait_until_next(journal, at_most=100_000) == (2 * HOUR).total_seconds()
+
+    place.set_clock(MONDAY_NOON)
+    assert await due.wait_until_next(journal, at_most=100_000) == 0
+    await due.take(journal, limit=1)
+    assert await due.wait_until_next(journal, at_most=100_000) == LENT.total_seconds()
+
+
+def test_the_command_is_the_same_however_often_the_work_is_taken() -> None:
+    assert expiry(ROOM, 7).command_id == UUID("8f45fea6-fac2-5893-9cf7-10977abe5830")
+    others = {Work("remind", ROOM, 7), expiry(DESK, 7), expiry(ROOM, 8), expiry(ANA, 77)}
+    assert len({work.command_id for work in {*others, expiry(ROOM, 7)}}) == 5
