@@ -13,8 +13,8 @@ from uuid import UUID
 
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
-from dramatiq.errors import BrokerError
 from dramatiq.middleware import AgeLimit, ShutdownNotifications
+from redis import RedisError
 
 from commands import deadlines
 from commands.deciding import Deciding
@@ -69,7 +69,7 @@ def _sending(actor: "dramatiq.Actor[[list[tuple[str, str, int]]], None]") -> Cal
     def send(works: Sequence[Work]) -> None:
         try:
             actor.send([(work.kind, str(work.booking_id), work.position) for work in works])
-        except BrokerError as error:
+        except RedisError as error:
             raise OSError(str(error)) from error
 
     return send

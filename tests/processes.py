@@ -100,10 +100,9 @@ def free_port() -> int:
         return port
 
 
-@contextmanager
-def daybook(stores: Stores, place: Place, logs: Path, *, apis: int = 1, followers: int = 1) -> Iterator[list[Api]]:
-    """API processes and followers on one journal; all are gone afterwards."""
-    environment = {
+def environment(stores: Stores, place: Place, logs: Path) -> dict[str, str]:
+    """What our processes are told, each on its own copy."""
+    return {
         **{name: value for name, value in os.environ.items() if name.startswith(("PATH", "COVERAGE", "TZ", "LANG"))},
         "PYTHONPATH": os.fspath(Path(__file__).parent.parent),
         "APP_ENV": "development",
@@ -114,12 +113,25 @@ def daybook(stores: Stores, place: Place, logs: Path, *, apis: int = 1, follower
         "DAYBOOK_DATA": os.fspath(logs / "data"),
         "SECRET_KEY": "a secret for tests that is long enough to sign with",
     }
+
+
+@contextmanager
+def started(name: str, stores: Stores, place: Place, logs: Path, *, number: int) -> Iterator[list[Running]]:
+    """So many processes of one kind on one journal; all are gone afterwards."""
     with ExitStack() as running:
-        for number in range(followers):
-            follower = Running("follow", dict(environment), logs / f"follow-{number}.log")
-            follower.start()
-            running.callback(follower.stop)
-        answering = [Api("api", dict(environment), logs / f"api-{number}.log") for number in range(apis)]
+        processes = [Running(name, environment(stores, place, logs), logs / f"{name}-{n}.log") for n in range(number)]
+        for process in processes:
+            process.start()
+            running.callback(process.stop)
+        yield processes
+
+
+@contextmanager
+def daybook(stores: Stores, place: Place, logs: Path, *, apis: int = 1, followers: int = 1) -> Iterator[list[Api]]:
+    """API processes and followers on one journal; all are gone afterwards."""
+    with ExitStack() as running:
+        running.enter_context(started("follow", stores, place, logs, number=followers))
+        answering = [Api("api", environment(stores, place, logs), logs / f"api-{number}.log") for number in range(apis)]
         for api in answering:
             running.callback(lambda api=api: api.stop())
             api.start()
