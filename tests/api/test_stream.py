@@ -1,0 +1,263 @@
+"""The stream: what is told, to whom, and that nothing is lost or told twice however often it breaks."""
+
+import asyncio
+import json
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import pytest
+from starlette.types import Message
+
+from api.door import Door
+from booking.roles import Role
+from tests.api.houses import House, a_slot
+
+PATIENCE = 10  # seconds
+
+
+@dataclass(slots=True)
+class Heard:
+    """One event."""
+
+    position: int
+    name: str
+    data: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Stream:
+    """One connection to the stream, as the server that speaks HTTP sees it."""
+
+    status: int = 0
+    said: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
+    hung_up: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+    last_id: int | None = None
+
+    async def receive(self) -> Message:
+        await self.hung_up.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        else:
+            self.said.put_nowait(message.get("body", b""))
+
+    async def welcomed(self) -> None:
+        async with asyncio.timeout(PATIENCE):
+            assert b"welcome" in await self.said.get()
+
+    async def next(self) -> list[Heard]:
+        """The events that come in one piece; none for a piece that tells of others' alone."""
+        async with asyncio.timeout(PATIENCE):
+            piece = (await self.said.get()).decode()
+        heard = []
+        for block in piece.split("\n\n"):
+            fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
+            if "id" in fields:
+                self.last_id = int(fields["id"])
+            if "data" in fields:
+                heard.append(Heard(int(fields["id"]), fields["event"], json.loads(fields["data"])))
+        return heard
+
+    async def until(self, position: int) -> list[Heard]:
+        """What is told up to a position."""
+        heard: list[Heard] = []
+        while self.last_id is None or self.last_id < position:
+            heard += await self.next()
+        return heard
+
+
+@asynccontextmanager
+async def streaming(house: House, user_id: UUID | None, *, after: int | None = None) -> AsyncIterator[Stream]:
+    """A connection to the stream, hung up at the end."""
+    stream = Stream()
+    headers = [] if after is None else [(b"last-event-id", b"%d" % after)]
+    if user_id is not None:
+        headers.append((b"authorization", f"Bearer {house.rooms.tokens.issued_to(user_id)}".encode()))
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": "/stream",
+        "raw_path": b"/stream",
+        "query_string": b"",
+        "root_path": "",
+        "headers": headers,
+    }
+
+    async def served() -> None:
+        try:
+            await house.app(scope, stream.receive, stream.send)
+        finally:
+            stream.ended.set()
+
+    serving = asyncio.create_task(served())
+    try:
+        yield stream
+    finally:
+        stream.hung_up.set()
+        async with asyncio.timeout(PATIENCE):
+            await serving
+
+
+async def test_events_come_in_order_with_the_positions_as_ids(house: House) -> None:
+    space_id, user_id = await house.space(), await house.user()
+    student = house.client(user_id)
+    async with streaming(house, user_id) as stream:
+        await stream.welcomed()
+        made = await student.post("/bookings", json={"space_id": space_id, **a_slot(10, 12)})
+        moved = await student.patch(made.headers["Location"], json=a_slot(11, 13))
+        cancelled = await student.delete(made.headers["Location"])
+        heard = await stream.until(position(cancelled))
+
+    assert [one.position for one in heard] == [position(answer) for answer in (made, moved, cancelled)]
+    assert [one.data["booking_id"] for one in heard] == [made.json()["id"]] * 3
+    assert len({one.name for one in heard}) == 3
+
+
+async def test_only_what_the_caller_may_see_is_told(house: House) -> None:
+    space_id, users = await house.space(), [await house.user() for _ in range(2)]
+    staff_id = await house.user(Role.STAFF)
+    async with (
+        streaming(house, users[0]) as own,
+        streaming(house, users[1]) as others,
+        streaming(house, staff_id) as all,
+    ):
+        for stream in (own, others, all):
+            await stream.welcomed()
+        made = await house.client(users[0]).post("/bookings", json={"space_id": space_id, **a_slot(10, 12)})
+        await house.user()
+        changed = await house.client(staff_id).patch(f"/admin/spaces/{space_id}", json={"name": "Hall"})
+        told = [[one.position for one in await stream.until(position(changed))] for stream in (own, others, all)]
+
+    both = [position(made), position(changed)]
+    assert told == [both, both[1:], both]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_stream_dropped_at_random_points_loses_and_repeats_nothing(house: House, seed: int) -> None:
+    chance = random.Random(seed)
+    space_id, user_id = await house.space(), await house.user(limit=100)
+    student = house.client(user_id)
+    _, began, _ = await house.rooms.journal.head()
+    made: list[int] = []
+
+    async def booking() -> None:
+        for hour in range(8, 20):
+            answer = await student.post("/bookings", json={"space_id": space_id, **a_slot(hour, hour + 1)})
+            cancelled = await student.delete(answer.headers["Location"])
+            made.extend([position(answer), position(cancelled)])
+
+    writing = asyncio.create_task(booking())
+    heard: list[int] = []
+    last_id = began
+    while len(heard) < 24:
+        async with streaming(house, user_id, after=last_id) as stream:
+            await stream.welcomed()
+            pieces = chance.randrange(4)
+            while pieces and len(heard) < 24:
+                heard += [one.position for one in await stream.next()]
+                pieces, last_id = pieces - 1, stream.last_id or last_id
+    await writing
+
+    assert heard == made
+
+
+async def test_listeners_that_come_and_go_together_miss_nothing(house: House) -> None:
+    space_id, user_ids = await house.space(), [await house.user() for _ in range(4)]
+    staff = await house.signed_in(Role.STAFF)
+    _, began, _ = await house.rooms.journal.head()
+
+    made: list[int] = []
+
+    async def change(capacity: int) -> None:
+        answer = await staff.patch(f"/admin/spaces/{space_id}", json={"capacity": capacity})
+        made.append(position(answer))
+
+    async def listened(user_id: UUID, changing: asyncio.Task[None]) -> list[int]:
+        async with streaming(house, user_id, after=began) as stream:
+            await stream.welcomed()
+            await changing
+            return [one.position for one in await stream.until(made[-1])]
+
+    for capacity in range(11, 31):
+        changing = asyncio.create_task(change(capacity))
+        told = await asyncio.gather(*(listened(user_id, changing) for user_id in user_ids))
+        assert told == [made] * 4
+
+
+async def test_one_user_has_four_streams_and_a_place_is_free_again_when_one_ends(house: House) -> None:
+    user_id, other_id = await house.user(), await house.user()
+    async with streaming(house, user_id) as one, streaming(house, user_id) as two, streaming(house, user_id) as three:
+        async with streaming(house, user_id) as four:
+            for stream in (one, two, three, four):
+                await stream.welcomed()
+            async with streaming(house, user_id) as fifth, streaming(house, other_id) as others:
+                await asyncio.wait_for(fifth.ended.wait(), PATIENCE)
+                await others.welcomed()
+        async with streaming(house, user_id) as again:
+            await again.welcomed()
+
+    problem = json.loads(fifth.said.get_nowait())
+    assert (fifth.status, problem["type"]) == (429, "urn:daybook:problem:too-many-streams")
+
+
+async def test_who_hangs_up_before_the_answer_leaves_no_place_taken(house: House) -> None:
+    user_id = await house.user()
+    for _ in range(6):
+        async with streaming(house, user_id) as stream:
+            stream.hung_up.set()
+            await asyncio.wait_for(stream.ended.wait(), PATIENCE)
+
+    async with streaming(house, user_id) as stream:
+        await stream.welcomed()
+
+
+async def test_a_stream_outlives_what_a_request_may_take(house: House) -> None:
+    space_id, user_id, staff = await house.space(), await house.user(), await house.signed_in(Role.STAFF)
+    within = 0.5
+    house.app.middleware_stack = Door(house.app.build_middleware_stack(), within=within)
+    too_late = asyncio.Event()
+    async with streaming(house, user_id) as stream:
+        await stream.welcomed()
+        asyncio.get_running_loop().call_later(2 * within, too_late.set)
+        await too_late.wait()
+        changed = await staff.patch(f"/admin/spaces/{space_id}", json={"name": "Hall"})
+
+        assert [one.position for one in await stream.until(position(changed))] == [position(changed)]
+
+
+async def test_a_stream_ends_with_the_user_it_is_for(house: House) -> None:
+    user_id, admin = await house.user(), await house.signed_in(Role.ADMIN)
+    async with streaming(house, user_id) as stream:
+        await stream.welcomed()
+        answer = await admin.patch(f"/admin/users/{user_id}", json={"is_active": False})
+        assert answer.status_code == 200, answer.text
+        await house.space()
+
+        await asyncio.wait_for(stream.ended.wait(), PATIENCE)
+
+
+@pytest.mark.parametrize("id", ["", "x", "-1", "1.5", "9" * 30, str(10**18 - 1)])
+async def test_an_id_that_the_stream_never_gave_is_told_so(house: House, id: str) -> None:
+    student = await house.signed_in()
+
+    refused = await student.get("/stream", headers={"Last-Event-ID": id})
+
+    assert (refused.status_code, refused.json()["type"]) == (422, "urn:daybook:problem:bad-last-event-id")
+
+
+async def test_nobody_listens_unknown(house: House) -> None:
+    assert (await house.client().get("/stream")).status_code == 401
+
+
+def position(answer: Any) -> int:
+    return int(answer.headers["Journal-Position"])
