@@ -37,6 +37,7 @@ from tests.examples import (
     hours,
     registered,
     space_created,
+    taken,
 )
 from tests.journals import Place, a_journal, a_place
 from tests.projections.seeing import Told, enter, followed, keys_made, settled
@@ -60,8 +61,8 @@ async def test_what_is_held_conflicts_on_every_date_it_touches(told: Told, views
     for slot in (hours(23, 24), hours(0, 1, TUESDAY), hours(20, 27)):
         found = await availability.of(views, ROOM, slot, now=MONDAY_8AM)
         assert not found.is_available
-        assert found.conflicting_slots == [NIGHT.slot]
-        assert found.refusals == (SlotTaken((NIGHT.slot,)),)
+        assert found.conflicting_slots == [NIGHT.held]
+        assert found.refusals == (taken(NIGHT.slot),)
     assert (await availability.of(views, ROOM, hours(2, 3, TUESDAY), now=MONDAY_8AM)).is_available
 
 
@@ -113,7 +114,7 @@ async def test_without_its_view_it_is_judged_from_the_journal(journal: Journal, 
 
     found = await availability.of(views, ROOM, hours(23, 25), now=MONDAY_8AM)
 
-    assert found == availability.Availability((SlotTaken((NIGHT.slot,)),), [NIGHT.slot], position)
+    assert found == availability.Availability((taken(NIGHT.slot),), [NIGHT.held], position)
     with pytest.raises(NotFound):
         await availability.of(views, DESK, hours(10, 11), now=MONDAY_8AM)
 

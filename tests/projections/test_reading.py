@@ -246,7 +246,7 @@ async def test_a_view_of_another_version_does_not_answer(told: Told, views: View
     mark = await redis.get(keys.mark(b"1"))
     assert mark
 
-    await redis.set(keys.mark(b"1"), mark.replace(b" 1 ", b" 99 ", 1))
+    await redis.set(keys.mark(b"1"), mark.replace(b" %d " % spaces.VIEW.version, b" 99 ", 1))
 
     with pytest.raises(Unavailable):
         await spaces.active(views)
