@@ -446,13 +446,13 @@ MOVES = [
     ),
     Story(
         name="staff move bookings after the deadline, by the same rules",
-        given=(*BOOKED_BY_ANA, registers(BEN, Role.STAFF)),
+        given=(registers(BEN, Role.STAFF), *BOOKED_BY_ANA),
         when=moves(to=hours(14, 15, FRIDAY), by=BEN, now=at(11, THURSDAY)),
         then=[rescheduled(BOOKED, hours(14, 15, FRIDAY), by=BEN, at=at(11, THURSDAY))],
     ),
     Story(
         name="not even staff move a booking to where the space is closed",
-        given=(*BOOKED_BY_ANA, registers(BEN, Role.STAFF)),
+        given=(registers(BEN, Role.STAFF), *BOOKED_BY_ANA),
         when=moves(to=hours(6, 9, FRIDAY), by=BEN),
         then=(OutsideOpeningHours("UTC", ((at(8, THURSDAY), at(22, THURSDAY)), (at(8, FRIDAY), at(22, FRIDAY)))),),
     ),
@@ -534,13 +534,13 @@ MOVES = [
     Story(name="to change nothing is no fact", given=BOOKED_BY_ANA, when=moves(), then=[]),
     Story(
         name="students move no bookings but their own",
-        given=(*BOOKED_BY_ANA, registers(BEN)),
+        given=(registers(BEN), *BOOKED_BY_ANA),
         when=moves(to=hours(14, 15, FRIDAY), by=BEN),
         then=NotFoundHere("booking"),
     ),
     Story(
         name="nor do they learn when those of others end",
-        given=(*BOOKED_BY_ANA, registers(BEN)),
+        given=(registers(BEN), *BOOKED_BY_ANA),
         when=moves(start=at(14, FRIDAY), by=BEN),
         then=NotFoundHere("booking"),
     ),
@@ -576,7 +576,7 @@ MOVES = [
     ),
     Story(
         name="whose booking it is comes before how it was seen",
-        given=(*BOOKED_BY_ANA, registers(BEN)),
+        given=(registers(BEN), *BOOKED_BY_ANA),
         when=moves(notes="Three of us.", by=BEN, seen={7}),
         then=NotFoundHere("booking"),
     ),
