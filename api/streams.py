@@ -91,7 +91,9 @@ class Streams:
     async def _join(self, listener: Listener) -> int:
         """Have the listener told of everything above the position that is returned."""
         if self._reading is None:
-            _, self._position, _ = await self._journal.head()
+            _, head, _ = await self._journal.head()
+            if self._reading is None:  # whoever joined meanwhile has begun, and is not to be moved past anything
+                self._position = head
         self._listeners.add(listener)
         if self._reading is None:
             self._reading = asyncio.create_task(self._read())
