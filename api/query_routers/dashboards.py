@@ -49,14 +49,7 @@ async def used(first: From, last: To, request: Request, by: By = By.SPACE, curso
     await awaited(request, utilisation.VIEW.name)
     found = await utilisation.utilisation(rooms_of(request).views, first, last, by_day=by is By.DAY, cursor=cursor)
     items = [
-        orjson.dumps(
-            (
-                {"space_id": use.of.id, "name": use.of.description.name}
-                if isinstance(use.of, Space)
-                else {"date": use.of}
-            )
-            | {"booked_minutes": use.booked_minutes, "open_minutes": use.open_minutes}
-        )
+        orjson.dumps(_named(use.of) | {"booked_minutes": use.booked_minutes, "open_minutes": use.open_minutes})
         for use in found.uses
     ]
     return listed(Page(items, found.cursor, found.position), request)
