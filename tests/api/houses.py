@@ -25,7 +25,7 @@ from daybook.embedded import Stores
 from journal.connection import Unavailable
 from journal.folding import Aggregates
 from journal.journal import Journal
-from projections import availability, bookings, spaces
+from projections import activity, availability, bookings, spaces, utilisation
 from projections.following import Follower
 from projections.reading import Views
 from tests.journals import Place
@@ -124,7 +124,8 @@ async def _views_answer(views: Views) -> None:
             try:
                 await spaces.all(views)
                 await bookings.of_user(views, uuid4(), now=NOW)
-                await views.documents(availability.VIEW, [])
+                for view in (availability.VIEW, utilisation.VIEW, activity.VIEW):
+                    await views.documents(view, [])
                 return
             except Unavailable:
                 await asyncio.sleep(0.01)
