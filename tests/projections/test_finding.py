@@ -1,0 +1,197 @@
+"""Looking for a slot: whatever is found the command accepts, and what a space holds is told with its buffers."""
+
+from collections.abc import Callable
+from uuid import UUID, uuid4
+
+import orjson
+import pytest
+
+from booking.events import SpaceDeactivated
+from booking.opening_hours import Window
+from booking.refusals import NotFound, Refused
+from booking.slots import Slot, Span
+from booking.spaces import Space
+from commands.bookings import CancelBooking, CreateBooking
+from commands.command import Author
+from commands.deciding import Deciding, Request
+from journal.folding import Aggregates
+from journal.journal import Journal
+from projections import bookings, finding
+from projections.reading import Page, Views
+from tests.examples import (
+    ALWAYS_OPEN,
+    ANA,
+    BEN,
+    DESK,
+    HALF_HOUR,
+    HOUR,
+    MONDAY,
+    MONDAY_8AM,
+    NEW_YEAR,
+    NOTHING,
+    OFFICE_HOURS,
+    ROOM,
+    TUESDAY,
+    at,
+    cancelled,
+    created,
+    expired,
+    held,
+    hours,
+    registered,
+    rescheduled,
+    space_created,
+    special,
+)
+from tests.journals import Place
+from tests.projections.seeing import Told
+
+CLOSED = UUID(int=0xA3)
+BUFFERED = space_created(
+    ROOM,
+    opening_hours=ALWAYS_OPEN,
+    buffer_before=HALF_HOUR,
+    buffer_after=HOUR,
+    cancellation_deadline=NOTHING,
+    max_advance_days=30,
+)
+"""A booking of it holds half an hour before and an hour after its slot."""
+
+
+@pytest.fixture
+def deciding(place: Place, journal: Journal) -> Deciding:
+    place.set_clock(MONDAY_8AM)
+    return Deciding(journal, Aggregates(journal))
+
+
+async def is_accepted(deciding: Deciding, slot: Slot) -> bool:
+    """Whether a booking of the slot is; it is given back at once."""
+    booking_id, ana = uuid4(), Author.person(ANA)
+    command = CreateBooking(booking_id=booking_id, space_id=ROOM, user_id=ANA, slot=slot)
+    try:
+        await deciding.do(command, by=ana, request=Request(command_id=uuid4(), correlation_id="a test"))
+    except Refused:
+        return False
+    given_back = CancelBooking(booking_id=booking_id)
+    await deciding.do(given_back, by=ana, request=Request(command_id=uuid4(), correlation_id="a test"))
+    return True
+
+
+async def test_exactly_what_is_offered_is_accepted_with_buffers_across_midnight(
+    told: Told, views: Views, deciding: Deciding
+) -> None:
+    noon = created(hours(12, 13), user_id=BEN, before=HALF_HOUR, after=HOUR)
+    night = created(hours(0.5, 1.5, TUESDAY), user_id=BEN, before=HALF_HOUR, after=HOUR)
+    position = await told(BUFFERED, registered(ANA), noon, night)
+
+    found = await finding.bookable(views, ROOM, MONDAY, duration=None, step=None, now=MONDAY_8AM)
+
+    assert [(slot.start - at(0)) / HOUR for slot in found.slots] == [9, 9.5, 10, *(14.5 + n / 2 for n in range(17))]
+    assert found.position == position
+    grid = [hours(half / 2, half / 2 + 0.5) for half in range(48)]
+    assert [slot for slot in grid if await is_accepted(deciding, slot)] == found.slots
+
+
+async def test_the_length_and_the_step_asked_for_are_kept(told: Told, views: Views) -> None:
+    await told(space_created(ROOM, opening_hours=OFFICE_HOURS), special(TUESDAY, Window("10:00", "13:00")))
+
+    found = await finding.bookable(views, ROOM, TUESDAY, duration=2 * HOUR, step=HALF_HOUR, now=MONDAY_8AM)
+
+    assert found.slots == [hours(10, 12, TUESDAY), hours(10.5, 12.5, TUESDAY), hours(11, 13, TUESDAY)]
+
+
+async def test_the_next_free_slot_is_the_first_that_is_accepted(told: Told, views: Views, deciding: Deciding) -> None:
+    full = created(hours(9, 24 * 20), user_id=BEN, before=HALF_HOUR, after=HOUR)
+    await told(BUFFERED, registered(ANA), full)
+
+    found = await finding.next_available(views, ROOM, duration=HOUR, after=MONDAY_8AM, now=MONDAY_8AM)
+
+    (slot,) = found.slots
+    assert slot == hours(24 * 20 + 1.5, 24 * 20 + 2.5)
+    assert await is_accepted(deciding, slot)
+    assert not await is_accepted(deciding, hours(24 * 20 + 1, 24 * 20 + 2))
+
+
+async def test_beyond_the_horizon_there_is_no_next_free_slot(told: Told, views: Views) -> None:
+    await told(BUFFERED, created(hours(0, 24 * 30)), created(hours(24 * 30, 24 * 32)))
+
+    found = await finding.next_available(views, ROOM, duration=None, after=MONDAY_8AM, now=MONDAY_8AM)
+
+    assert found.slots == []
+    with pytest.raises(NotFound):
+        await finding.next_available(views, DESK, duration=None, after=MONDAY_8AM, now=MONDAY_8AM)
+
+
+async def test_spaces_are_found_that_fit_and_would_take_the_booking(told: Told, views: Views) -> None:
+    await told(
+        BUFFERED,
+        space_created(DESK, opening_hours=ALWAYS_OPEN),
+        created(hours(10, 11), space_id=DESK),
+        created(hours(14, 15), before=HALF_HOUR, after=HOUR),
+        space_created(CLOSED, opening_hours=ALWAYS_OPEN),
+        SpaceDeactivated(space_id=CLOSED, at=NEW_YEAR),
+    )
+
+    async def found(slot: Slot, fits: Callable[[Space], bool] = lambda space: True) -> set[str]:
+        page = await finding.spaces(views, slot, fits=fits, limit=10, cursor=None, now=MONDAY_8AM)
+        return {orjson.loads(item)["id"] for item in page.items}
+
+    assert await found(hours(9, 10)) == {str(ROOM), str(DESK)}
+    assert await found(hours(10, 11)) == {str(ROOM)}
+    assert await found(hours(12.5, 13)) == {str(DESK)}
+    assert await found(hours(9, 10), lambda space: space.id == DESK) == {str(DESK)}
+    assert await found(hours(8.5, 9.5)) == set()
+
+
+async def test_spaces_are_found_page_by_page(told: Told, views: Views) -> None:
+    await told(BUFFERED, space_created(DESK, opening_hours=ALWAYS_OPEN))
+    pages: list[Page] = []
+    cursor = None
+    while not pages or cursor:
+        pages.append(
+            await finding.spaces(views, hours(9, 10), fits=lambda space: True, limit=1, cursor=cursor, now=MONDAY_8AM)
+        )
+        cursor = pages[-1].cursor
+
+    assert sorted(orjson.loads(item)["id"] for page in pages for item in page.items) == [str(ROOM), str(DESK)]
+
+
+async def test_what_a_space_holds_is_told_in_order_with_buffers(told: Told, views: Views) -> None:
+    early = created(hours(9, 10), after=HALF_HOUR)
+    late = created(hours(12, 13), user_id=BEN, before=HOUR)
+    given_back, moved = created(hours(14, 15)), created(hours(16, 17))
+    position = await told(
+        BUFFERED,
+        late,
+        early,
+        given_back,
+        moved,
+        created(hours(9, 10), space_id=DESK),
+        cancelled(given_back),
+        rescheduled(moved, hours(18, 19)),
+        expired(early, at=at(10)),
+    )
+
+    async def found(span: Span) -> list[Span]:
+        return [one.span for one in (await bookings.of_space(views, ROOM, span, now=at(11)))[0]]
+
+    every, seen_at = await bookings.of_space(views, ROOM, held(0, 24), now=at(11))
+    assert [(one.span, one.user_id) for one in every] == [
+        (held(9, 10.5), ANA),
+        (held(11, 13), BEN),
+        (held(18, 19), ANA),
+    ]
+    assert [orjson.loads(one.json)["status"] for one in every] == ["expired", "confirmed", "confirmed"]
+    assert seen_at == position
+    assert await found(held(10, 11)) == [held(9, 10.5)]
+    assert await found(held(11, 11.5)) == [held(11, 13)]
+    assert await found(held(10.5, 11)) == []
+
+
+async def test_what_is_held_for_longest_is_found_from_its_last_instant(told: Told, views: Views) -> None:
+    longest = created(hours(0, 24 * 31), before=24 * HOUR, after=24 * HOUR)
+    await told(BUFFERED, longest)
+
+    for span in (held(-24, -23.5), held(24 * 32 - 0.5, 24 * 32 + 5)):
+        ((one,), _) = await bookings.of_space(views, ROOM, span, now=MONDAY_8AM)
+        assert one.span == longest.held
