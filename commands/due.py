@@ -19,7 +19,7 @@ from journal.journal import Journal, Recorded
 EXPIRE = "expire"
 """The kind of work that records the end of a booking's slot."""
 
-LENT = timedelta(seconds=5)
+LENT = timedelta(seconds=3)
 """How long a taken row stays away from other workers: a killed one delays its work by no more than that."""
 
 _IDS = UUID("8a1c6f58-4c0f-5df0-8a63-93a4a5a3c1de")  # the name space of the commands due work leads to

@@ -53,7 +53,7 @@ def follow(settings: Settings) -> None:
 
 def work(settings: Settings) -> None:
     """Do what is due until SIGTERM or SIGINT."""
-    _run(settings, working.work(settings))
+    _run(settings, _work(settings))
 
 
 @asynccontextmanager
@@ -138,6 +138,15 @@ def _resetting(settings: Settings) -> Callable[[], Awaitable[None]]:
         await asyncio.to_thread(reset, settings)
 
     return resetting
+
+
+async def _work(settings: Settings) -> None:
+    journal = Journal(settings.database_url.get_secret_value(), settings.daybook_schema, name="work")
+    try:
+        await _must_be_usable(journal)
+        await working.work(settings, journal)
+    finally:
+        await journal.close()
 
 
 async def _follow(settings: Settings) -> None:

@@ -31,11 +31,10 @@ CARRIED_OUT_WITHIN = 30.0  # seconds for one message
 log = logging.getLogger(__name__)
 
 
-async def work(settings: Settings) -> None:
+async def work(settings: Settings, journal: Journal) -> None:
     """Post, take and carry out what is due until SIGTERM or SIGINT."""
     loop = asyncio.get_running_loop()
     schema = settings.daybook_schema
-    journal = Journal(settings.database_url.get_secret_value(), schema, name="work")
     deciding = Deciding(journal, Aggregates(journal))
     broker = RedisBroker(  # type: ignore[no-untyped-call]
         url=settings.redis_url.get_secret_value(),
@@ -60,9 +59,9 @@ async def work(settings: Settings) -> None:
         with suppress(asyncio.CancelledError):
             await running
     finally:
-        await asyncio.to_thread(worker.stop)
-        broker.close()
-        await journal.close()
+        with suppress(RedisError):  # what it would give back to Redis is due again anyway
+            await asyncio.to_thread(worker.stop)
+            broker.close()
 
 
 def _sending(actor: "dramatiq.Actor[[list[tuple[str, str, int]]], None]") -> Callable[[Sequence[Work]], None]:
