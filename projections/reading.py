@@ -21,7 +21,10 @@ from projections.freshness import Freshness
 from projections.generations import Keys, Look, look
 from projections.views import View
 
-NAMES = ("availability", "bookings", "spaces")
+NAMES = ("availability", "bookings", "spaces", "utilisation", "activity")
+SHOWN_AT_ONCE = ("availability", "bookings", "spaces")
+"""The views that show what a command did before it is answered, if they can."""
+
 ANSWER_WITHIN = 0.5  # seconds that a query waits for Redis
 LEFT_ALONE = 1.0  # seconds after a failure in which no query waits for Redis again
 FOLD_WITHIN = 2.0  # seconds that a query waits for the journal instead
@@ -119,7 +122,7 @@ class Views:
         self._folding = 0
         self._freshness = Freshness(redis_url, schema, names)
 
-    async def caught_up(self, position: int, *, views: Sequence[str] = NAMES, within: float = 0.25) -> bool:
+    async def caught_up(self, position: int, *, views: Sequence[str] = SHOWN_AT_ONCE, within: float = 0.25) -> bool:
         """Wait until these views reflect `position`, at most `within` seconds, and say whether all of them do.
 
         One that is down, being built, or kept somebody waiting in vain and has not moved since, is not waited for.
