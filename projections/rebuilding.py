@@ -47,9 +47,12 @@ class Rebuilder:
         """
         keys = self._keys(view)
         apart = Lease(self._asking, keys.apart(), lasts=LEASE)
-        standing = await apart.take()
-        if standing is None:
-            raise Busy(f"the view {view.name} is being rebuilt")
+        clock = asyncio.get_running_loop().time
+        give_up = clock() + 1.2 * LEASE.total_seconds()  # the lease of one that was killed has run out by then
+        while (standing := await apart.take()) is None:
+            if clock() > give_up:
+                raise Busy(f"the view {view.name} is being rebuilt")
+            await asyncio.sleep(LOOK_AGAIN_AFTER)
         journal_id, head, _ = await self._journal.head()
         generation = standing.building
         if generation is None or not await self._can_go_on(generation, view):
