@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 
 import uvloop
 
-from benchmarks import asking, posting, resident, sizes, visible, writing
+from benchmarks import asking, importing, posting, resident, sizes, visible, writing
 from benchmarks.measuring import Bench, Figure, calm_collector
 from daybook.embedded import throw_away_stores
 
@@ -27,6 +27,7 @@ SECTIONS: dict[str, Section] = {
     "resident": resident.resident,
     "million": sizes.million,
     "stranger": sizes.stranger,
+    "import": importing.book,
 }
 WORDS = {True: "met", False: "NOT MET", None: ""}
 
