@@ -354,8 +354,16 @@ quarters = st.integers(0, 120).map(lambda quarter: timedelta(minutes=15 * quarte
     at_once=st.integers(1, 2),
     buffer=st.sampled_from([NOTHING, HALF_HOUR]),
 )
-def test_moving_is_allowed_where_making_the_booking_anew_would_be(others, start, length, now, limit, at_once, buffer):
-    others = [
+def test_moving_is_allowed_where_making_the_booking_anew_would_be(
+    others: list[tuple[timedelta, timedelta]],
+    start: timedelta,
+    length: timedelta,
+    now: timedelta,
+    limit: int,
+    at_once: int,
+    buffer: timedelta,
+):
+    there = [
         created(Slot(MONDAY_8AM + one, MONDAY_8AM + one + (two or HOUR)), booking_id=UUID(int=n), after=buffer)
         for n, (one, two) in enumerate(others)
     ]
@@ -368,7 +376,7 @@ def test_moving_is_allowed_where_making_the_booking_anew_would_be(others, start,
             buffer_before=buffer,
         ),
         registered(max_active_bookings=limit),
-        *others,
+        *there,
     ]
     slot, at = Slot(MONDAY_8AM + start, MONDAY_8AM + start + length), MONDAY_8AM + now
     booking = created(hours(10, 12, FRIDAY))

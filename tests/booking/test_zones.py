@@ -13,7 +13,7 @@ from booking.events import Event
 from booking.finding import bookable, dates_of
 from booking.opening_hours import OpeningHours, Window
 from booking.refusals import DeadlinePassed, OutsideOpeningHours, Refused, TooFarAhead, TooLittleNotice
-from booking.slots import Slot
+from booking.slots import BadSlot, Slot
 from booking.spaces import Space
 from booking.zones import UnknownZone, day_start, first_instant, last_instant, names, zone
 from tests.booking.asking import Tagged, cancel, create, expire, reschedule
@@ -193,6 +193,11 @@ def test_one_instant_is_one_slot_however_it_is_spelt(hour: int, verdict: list[st
 
     assert slots == {Slot(spelt[1] + hour * HOUR, spelt[1] + (hour + 1) * HOUR)}
     assert [codes(london, slot) for slot in slots] == [verdict]
+
+
+def test_a_time_without_an_offset_is_no_instant_whatever_zone_the_process_is_in():
+    with pytest.raises(BadSlot, match="no offset"):
+        Slot(datetime(2026, 6, 10, 10), datetime(2026, 6, 10, 11))  # noqa: DTZ001
 
 
 @pytest.mark.parametrize(
