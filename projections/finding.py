@@ -84,8 +84,15 @@ async def spaces(
 async def _days(
     views: Views, space_id: UUID, days: Sequence[date], duration: timedelta | None
 ) -> tuple[Space, Mapping[date, Calendar], int]:
-    """The space, and its calendars of every UTC date that bookings beginning on the local `days` may hold."""
-    space, _, _ = await availability.days(views, space_id, [])
-    wanted = duration or space.rules.min_duration
-    dates = sorted({held for day in days for held in finding.dates_of(space, day, wanted)})
-    return await availability.days(views, space_id, dates)
+    """The space, and its calendars of every UTC date that bookings beginning on the local `days` may hold.
+
+    Both of one position: rules that changed since they told which dates to read may ask for more of them.
+    """
+    read: set[date] = set()
+    while True:
+        space, calendars, position = await availability.days(views, space_id, sorted(read))
+        wanted = duration or space.rules.min_duration
+        dates = {held for day in days for held in finding.dates_of(space, day, wanted)}
+        if dates <= read:
+            return space, calendars, position
+        read |= dates

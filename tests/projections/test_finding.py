@@ -1,12 +1,13 @@
 """Looking for a slot: whatever is found the command accepts, and what a space holds is told with its buffers."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import orjson
 import pytest
 
-from booking.events import SpaceDeactivated
+from booking.events import BookingRulesChanged, SpaceDeactivated
 from booking.opening_hours import Window
 from booking.refusals import NotFound, Refused
 from booking.slots import Slot, Span
@@ -14,10 +15,12 @@ from booking.spaces import Space
 from commands.bookings import CancelBooking, CreateBooking
 from commands.command import Author
 from commands.deciding import Deciding, Request
+from daybook.embedded import Stores
 from journal.folding import Aggregates
 from journal.journal import Journal
 from projections import bookings, finding
 from projections.reading import Page, Views
+from projections.views import View
 from tests.examples import (
     ALWAYS_OPEN,
     ANA,
@@ -90,6 +93,36 @@ async def test_exactly_what_is_offered_is_accepted_with_buffers_across_midnight(
     assert found.position == position
     grid = [hours(half / 2, half / 2 + 0.5) for half in range(48)]
     assert [slot for slot in grid if await is_accepted(deciding, slot)] == found.slots
+
+
+class Overtaken(Views):
+    """Views between whose first two answers something happens."""
+
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def documents(self, view: View, names: Sequence[str]) -> tuple[list[bytes | None], int]:
+        answer = await super().documents(view, names)
+        happening, self.meanwhile = self.meanwhile, None
+        if happening:
+            await happening()
+        return answer
+
+
+async def test_buffers_that_grow_while_a_slot_is_looked_for_are_heeded(
+    stores: Stores, place: Place, journal: Journal, told: Told
+) -> None:
+    plain = space_created(ROOM, opening_hours=ALWAYS_OPEN, cancellation_deadline=NOTHING)
+    night = created(hours(24, 25), user_id=BEN)
+    await told(plain, registered(ANA), night)
+    grown = replace(plain.rules, buffer_before=2 * HOUR, buffer_after=20 * HOUR)
+    views = Overtaken(stores.redis_url, place.schema, journal)
+    views.meanwhile = lambda: told(BookingRulesChanged(space_id=ROOM, rules=grown, at=NEW_YEAR))
+    try:
+        found = await finding.bookable(views, ROOM, TUESDAY, duration=None, step=None, now=MONDAY_8AM)
+    finally:
+        await views.close()
+
+    assert found.slots[0] == hours(3, 3.5, TUESDAY)  # the first that holds nothing of the hour after midnight
 
 
 async def test_the_length_and_the_step_asked_for_are_kept(told: Told, views: Views) -> None:
