@@ -1,6 +1,7 @@
 """Every way the rules say no. A refusal is an answer: it carries what its reader needs to choose differently."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -10,7 +11,7 @@ from booking.opening_hours import Stretch
 from booking.slots import Span
 
 
-class Refusal:
+class Refusal(ABC):
     """A rule said no."""
 
     __slots__ = ()
@@ -21,9 +22,9 @@ class Refusal:
         return re.sub(r"(?<!^)(?=[A-Z])", "-", type(self).__name__).lower()
 
     @property
+    @abstractmethod
     def detail(self) -> str:
         """One sentence for a person."""
-        raise NotImplementedError
 
 
 class Refused(Exception):

@@ -1,6 +1,7 @@
 """What a command is: a slice of the journal that names its boundary, is given its aggregates and records facts."""
 
 import copy
+from abc import abstractmethod
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -73,13 +74,13 @@ class Command(Slice[Fact], Generic[S]):
     now: datetime
     author: User
 
+    @abstractmethod
     def name(self) -> None:
         """Name every aggregate the decision reads or writes, with `reads` and `writes`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def subject(self) -> Named[S]:
         """What the command is about: its state right after the command is the command's answer."""
-        raise NotImplementedError
 
     def along(self) -> Along | None:
         """A change of a plain table that stands or falls with the facts."""
