@@ -10,6 +10,8 @@ from uuid import UUID, uuid4
 
 from fastapi import FastAPI
 from httpx import ASGITransport, AsyncClient
+from httpx import Request as Sent
+from httpx import Response as Answer
 
 from api.app import create_app
 from api.callers import Callers
@@ -37,19 +39,36 @@ NOW = datetime.now(UTC)
 
 @dataclass(slots=True)
 class House:
-    """A running façade."""
+    """A running façade. Whoever asks it something reads after everything it told anybody, however slow the machine."""
 
     app: FastAPI
     rooms: Rooms
+    following: bool = True
     clients: list[AsyncClient] = field(default_factory=list)
+    _told: int = 0
 
     def client(self, user_id: UUID | None = None, **headers: str) -> AsyncClient:
         """A client, with a token of the user if one is named."""
         if user_id is not None:
             headers |= {"Authorization": f"Bearer {self.rooms.tokens.issued_to(user_id)}"}
-        client = AsyncClient(transport=ASGITransport(self.app), base_url="http://daybook", headers=headers)
+        client = AsyncClient(
+            transport=ASGITransport(self.app),
+            base_url="http://daybook",
+            headers=headers,
+            event_hooks={"request": [self._read_after], "response": [self._be_told]},
+        )
         self.clients.append(client)
         return client
+
+    async def _read_after(self, sent: Sent) -> None:
+        if self.following and self._told and sent.method == "GET":
+            sent.headers.setdefault("Read-After", str(self._told))
+            sent.headers.setdefault("Prefer", "wait=4")
+
+    async def _be_told(self, answer: Answer) -> None:
+        if answer.request.url.path == "/dev/reset":
+            self._told = 0  # the positions begin anew
+        self._told = max(self._told, int(answer.headers.get("Journal-Position", 0)))
 
     async def user(self, role: Role = Role.STUDENT, *, limit: int = 5) -> UUID:
         """The id of a new user."""
@@ -98,7 +117,7 @@ async def a_house(
         callers=Callers(journal),
         streams=Streams(journal),
     )
-    house = House(create_app(rooms, version="1.2.3", reset=reset), rooms)
+    house = House(create_app(rooms, version="1.2.3", reset=reset), rooms, following)
     follower = asyncio.create_task(Follower(stores.redis_url, place.schema, journal).run()) if following else None
     try:
         async with house.app.router.lifespan_context(house.app):
