@@ -8,10 +8,11 @@ So is one that is not there, or was built by an older version: building is the s
 import asyncio
 import logging
 import traceback
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from typing import TypeVarTuple
 
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError
@@ -31,6 +32,8 @@ POLL = 0.5  # seconds: leases are kept and the journal is looked at, whether its
 LEASE = timedelta(seconds=5)
 ANSWER_WITHIN = 2.0  # seconds that Redis may take for a page
 LONGEST_REST = 15.0  # seconds between two tries of a view that fails
+
+Arguments = TypeVarTuple("Arguments")
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +108,7 @@ class Follower:
         awake = [followed for followed in self._followed if followed.resting_until <= clock()]
         if clock() >= self._look_at:
             self._look_at = clock() + POLL
-            await asyncio.gather(*(self._alone(followed, self._take(followed)) for followed in awake))
+            await asyncio.gather(*(self._alone(self._take, followed) for followed in awake))
         together: dict[Mark, list[tuple[Followed, Generation]]] = {}
         for followed in awake:
             for generation in (followed.active, followed.building, followed.previous):
@@ -116,9 +119,9 @@ class Follower:
         for past, fed in together.items():
             facts = await self._facts_after(past)
             doing = (
-                self._alone(
-                    followed, self._withdraw(followed, one) if facts is None else self._post(followed, one, facts)
-                )
+                self._alone(self._withdraw, followed, one)
+                if facts is None
+                else self._alone(self._post, followed, one, facts)
                 for followed, one in fed
             )
             await asyncio.gather(*doing)
@@ -158,7 +161,7 @@ class Follower:
         kept = {one.number for one in (standing.active, standing.building, standing.previous) if one}
         if active and followed.kept != kept:
             followed.kept = kept
-            followed.sweeping = asyncio.create_task(self._alone(followed, lease.sweep(kept)))
+            followed.sweeping = asyncio.create_task(self._alone(self._sweep, followed, kept))
 
     async def _post(self, followed: Followed, generation: Generation, facts: Sequence[Recorded]) -> None:
         """Fold a page into a generation; one that is being built takes over once there is no more."""
@@ -180,10 +183,15 @@ class Follower:
         await followed.lease.withdraw(generation)
         self._look_at = 0.0
 
-    async def _alone(self, followed: Followed, doing: Awaitable[None]) -> None:
+    async def _sweep(self, followed: Followed, kept: set[bytes]) -> None:
+        await followed.lease.sweep(kept)
+
+    async def _alone(
+        self, do: Callable[[Followed, *Arguments], Awaitable[None]], followed: Followed, *arguments: *Arguments
+    ) -> None:
         """Do it for one view; what fails does so for this view alone, and is tried again after a rest."""
         try:
-            await doing
+            await do(followed, *arguments)
         except (NotOwner, Moved):
             followed.forget()
             self._look_at = 0.0
