@@ -158,14 +158,20 @@ class CancelBooking(_OfBooking):
 
 
 @dataclass(eq=False, kw_only=True)
-class ExpireBooking(_OfBooking):
-    """Record that a booking's slot is over, if it is and nobody ended the booking before. Raises `NotFound`."""
+class ExpireBookings(Command[Booking]):
+    """Record of bookings, of each whose slot is over and that nobody ended before, that it is. Raises `NotFound`."""
+
+    booking_ids: Sequence[UUID]
 
     def name(self) -> None:
-        self.booking = self.writes(self.subject())
+        self.bookings = [self.writes(booking(id)) for id in self.booking_ids]
+
+    def subject(self) -> Named[Booking]:
+        return booking(self.booking_ids[0])
 
     def execute(self) -> None:
-        self.record(bookings.expire(self.booking, now=self.now))
+        for one in self.bookings:
+            self.record(bookings.expire(one, now=self.now))
 
 
 NEAR = timedelta(days=3)

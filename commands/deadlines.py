@@ -2,9 +2,10 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from uuid import uuid4
 
 from commands import due
-from commands.bookings import ExpireBooking
+from commands.bookings import ExpireBookings
 from commands.command import Author
 from commands.deciding import Deciding, Request
 from commands.due import Work
@@ -13,10 +14,8 @@ from journal.journal import Journal
 
 CLOCK = Author.system("clock")
 
-AT_ONCE = 16
-"""Commands of one message under way together: they share appends, and leave the journal room for others."""
-
-PER_MESSAGE = 50
+PER_MESSAGE = 30
+"""Bookings that share a command, and with it a read and an append."""
 
 
 async def keep_posting(journal: Journal, *, on_trouble: Callable[[Unavailable], None]) -> None:
@@ -54,12 +53,7 @@ async def keep_handing_out(
 
 
 async def carry_out(deciding: Deciding, works: Iterable[Work]) -> None:
-    """Do what is due, each as one command, however often it is asked for. Raises `Unavailable`."""
-    room = asyncio.Semaphore(AT_ONCE)
-
-    async def one(work: Work) -> None:
-        async with room:
-            request = Request(command_id=work.command_id, correlation_id=f"due:{work.kind}", retryable=True)
-            await deciding.do(ExpireBooking(booking_id=work.booking_id), by=CLOCK, request=request)
-
-    await asyncio.gather(*(one(work) for work in works))
+    """Do what is due by one command, however often it is asked for. Raises `Unavailable`."""
+    booking_ids = list({work.booking_id: None for work in works})
+    request = Request(command_id=uuid4(), correlation_id=f"due:{due.EXPIRE}")
+    await deciding.do(ExpireBookings(booking_ids=booking_ids), by=CLOCK, request=request)

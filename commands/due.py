@@ -1,15 +1,15 @@
 """Due work: what has to be done at a time, posted from the journal into a table and taken from there by workers.
 
 The table is a projection of the journal: rows and the position they reflect change in one statement, so posting twice
-or from several workers has one effect. Taking a row only lends it for a while; what it leads to is a command whose id
-is made from the row, so that acting twice has one effect as well. Nothing is lost with a worker, a message or a Redis.
+or from several workers has one effect. Taking a row only lends it for a while; what it leads to is decided on what the
+booking is by then, so acting twice has one effect as well. Nothing is lost with a worker, a message or a Redis.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import orjson
 
@@ -22,7 +22,9 @@ EXPIRE = "expire"
 LENT = timedelta(seconds=3)
 """How long a taken row stays away from other workers: a killed one delays its work by no more than that."""
 
-_IDS = UUID("8a1c6f58-4c0f-5df0-8a63-93a4a5a3c1de")  # the name space of the commands due work leads to
+LENT_AT_ONCE = 60
+"""Rows lent to all workers together: what waits for its turn longer than a loan is lent, and done, in vain, and what
+ends at the same time by the thousand must leave the journal to others."""
 
 # Of another journal, as after a development reset, what was posted means nothing: begin again.
 _POSTED = """
@@ -52,7 +54,9 @@ _TAKE = """
 update due d set lent_until = journal_now() + %(lent)s
 from (select kind, booking_id from due
       where at <= journal_now() and (lent_until is null or lent_until <= journal_now())
-      order by at limit %(limit)s for update skip locked) t
+      order by at
+      limit greatest(0, least(%(limit)s, %(at_once)s - (select count(*) from due where lent_until > journal_now())))
+      for update skip locked) t
 where d.kind = t.kind and d.booking_id = t.booking_id
 returning d.kind, d.booking_id, d.position
 """
@@ -66,11 +70,6 @@ class Work:
     kind: str
     booking_id: UUID
     position: int
-
-    @property
-    def command_id(self) -> UUID:
-        """The id of the command it leads to: the same however often it is taken."""
-        return uuid5(_IDS, f"{self.kind}\x1f{self.booking_id}\x1f{self.position}")
 
 
 async def post(journal: Journal, *, limit: int = 500) -> int:
@@ -93,8 +92,9 @@ async def post(journal: Journal, *, limit: int = 500) -> int:
 
 
 async def take(journal: Journal, *, limit: int) -> list[Work]:
-    """Due rows, lent to the caller for `LENT`. Raises `Unavailable`."""
-    return [Work(*row) for row in await journal.query(_TAKE, {"lent": LENT, "limit": limit})]
+    """Due rows, lent to the caller for `LENT`; none while `LENT_AT_ONCE` are lent already. Raises `Unavailable`."""
+    wanted = {"lent": LENT, "limit": limit, "at_once": LENT_AT_ONCE}
+    return [Work(*row) for row in await journal.query(_TAKE, wanted)]
 
 
 async def wait_until_next(journal: Journal, *, at_most: float) -> float:

@@ -23,8 +23,8 @@ from daybook.settings import Settings
 from journal.folding import Aggregates
 from journal.journal import Journal
 
-THREADS = 2
-"""Messages carried out at the same time: each brings the journal as many commands as share its appends well."""
+THREADS = 1
+"""Messages carried out at the same time. Each is one command, whose time is the journal's more than the thread's."""
 
 CARRIED_OUT_WITHIN = 30.0  # seconds for one message
 

@@ -32,7 +32,7 @@ from booking.refusals import (
 from booking.roles import Role
 from booking.slots import BadSlot, Slot
 from booking.terms import Rules
-from commands.bookings import CancelBooking, ChangeBooking, ExpireBooking, alternatives
+from commands.bookings import CancelBooking, ChangeBooking, ExpireBookings, alternatives
 from commands.command import Author, PreconditionFailed
 from commands.deciding import Deciding, Done, command_id
 from commands.spaces import held_bookings
@@ -248,7 +248,7 @@ async def test_what_is_over_expires_once_under_whatever_id(place: Place, furnish
     asked = request(retryable=True)
 
     done = [
-        await furnished.do(ExpireBooking(booking_id=BOOKING), by=SYSTEM, request=one)
+        await furnished.do(ExpireBookings(booking_ids=[BOOKING]), by=SYSTEM, request=one)
         for one in (asked, asked, request())
     ]
 
@@ -269,7 +269,7 @@ async def test_what_is_given_back_or_moved_meanwhile_does_not_expire(
     place: Place, furnished: Deciding, journal: Journal, event: Event, recorded_status: Status
 ):
     place.set_clock(SLOT.end)
-    command = interrupted(ExpireBooking(booking_id=BOOKING), lambda: enter(place, event))
+    command = interrupted(ExpireBookings(booking_ids=[BOOKING]), lambda: enter(place, event))
 
     done = await furnished.do(command, by=SYSTEM, request=request())
 

@@ -20,7 +20,7 @@ from booking.events import (
 )
 from booking.refusals import Refused
 from booking.slots import Slot
-from commands.bookings import CancelBooking, ChangeBooking, CreateBooking, ExpireBooking
+from commands.bookings import CancelBooking, ChangeBooking, CreateBooking, ExpireBookings
 from commands.command import Author, Command, PreconditionFailed
 from commands.deciding import Deciding, Done
 from journal import chain, tags
@@ -159,7 +159,7 @@ async def test_what_several_find_to_be_over_expires_once(place: Place, journal: 
     place.set_clock(hours(9, 10 + ROUNDS).end)
 
     outcomes = await at_once(
-        *(ask(house, ExpireBooking(booking_id=booking), by=None) for booking in bookings for house in houses * 2)
+        *(ask(house, ExpireBookings(booking_ids=[booking]), by=None) for booking in bookings for house in houses * 2)
     )
 
     assert [isinstance(one, Done) for one in outcomes] == [True] * len(outcomes)
@@ -172,7 +172,7 @@ KINDS: dict[type[Command[Booking]], type[BookingEvent]] = {
     CreateBooking: BookingCreated,
     ChangeBooking: BookingRescheduled,
     CancelBooking: BookingCancelled,
-    ExpireBooking: BookingExpired,
+    ExpireBookings: BookingExpired,
 }
 changed_or_given_back = pytest.mark.parametrize("kind", [ChangeBooking, CancelBooking])
 
@@ -189,7 +189,7 @@ async def test_what_ends_as_it_is_moved_or_given_back_is_that_or_over_and_never_
         await asyncio.sleep(chance.uniform(0, 0.01))  # so that it strikes before, between and after the two
 
         changed, expired = await at_once(
-            ask(house, command, by=None), ask(clerk, ExpireBooking(booking_id=command.booking_id), by=None)
+            ask(house, command, by=None), ask(clerk, ExpireBookings(booking_ids=[command.booking_id]), by=None)
         )
 
         await striking
@@ -207,7 +207,7 @@ async def test_what_ends_between_a_decision_and_its_record_is_over_or_not_and_ne
 
         def ends() -> None:
             place.set_clock(slot.end)
-            expiring.append(asyncio.create_task(ask(clerk, ExpireBooking(booking_id=command.booking_id), by=None)))
+            expiring.append(asyncio.create_task(ask(clerk, ExpireBookings(booking_ids=[command.booking_id]), by=None)))
 
         (changed,) = await at_once(ask(house, interrupted(command, ends), by=None))
 
@@ -291,7 +291,7 @@ class Office:
             self.now = later
         ended = {id for kind, id, _ in self.told.values() if kind in (BookingCancelled, BookingExpired)}
         await asyncio.gather(
-            *(self._ask(ExpireBooking(booking_id=id), None) for id in [*self.bookings.keys() - ended] * 2)
+            *(self._ask(ExpireBookings(booking_ids=[id]), None) for id in [*self.bookings.keys() - ended] * 2)
         )
 
     async def _ask(self, command: Command[Booking], user: UUID | None) -> None:

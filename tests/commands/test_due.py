@@ -14,13 +14,10 @@ from commands.due import EXPIRE, LENT, Work
 from journal.journal import Journal, Recorded
 from tests.commands.people import enter
 from tests.examples import (
-    ANA,
-    DESK,
     HOUR,
     INSTANT,
     MONDAY_8AM,
     MONDAY_NOON,
-    ROOM,
     at,
     cancelled,
     created,
@@ -183,8 +180,20 @@ async def test_what_was_lent_and_not_done_is_due_again(place: Place, journal: Jo
     assert await due.take(journal, limit=10) == taken == [expiry(MORNING.booking_id, 1)]
 
 
+async def test_no_more_is_lent_than_will_be_done_before_the_loan_ends(place: Place, journal: Journal) -> None:
+    enter(place, *(created(Slot(at(n / 4), at((n + 1) / 4))) for n in range(due.LENT_AT_ONCE + 20)))
+    await post_all(journal)
+    place.set_clock(at(200))
+
+    lent = [len(await due.take(journal, limit=due.LENT_AT_ONCE - 10)) for _ in range(3)]
+    place.set_clock(at(200) + LENT)
+
+    assert lent == [due.LENT_AT_ONCE - 10, 10, 0]
+    assert len(await due.take(journal, limit=10)) == 10
+
+
 async def test_of_many_who_take_at_once_each_has_other_work(place: Place, journal: Journal) -> None:
-    bookings = [created(Slot(at(n), at(n + 1))) for n in range(100)]
+    bookings = [created(Slot(at(n), at(n + 1))) for n in range(due.LENT_AT_ONCE)]
     enter(place, *bookings)
     await post_all(journal)
     place.set_clock(at(200))
@@ -219,9 +228,3 @@ async def test_how_long_until_something_is_due(place: Place, journal: Journal) -
     assert await due.wait_until_next(journal, at_most=100_000) == 0
     await due.take(journal, limit=1)
     assert await due.wait_until_next(journal, at_most=100_000) == LENT.total_seconds()
-
-
-def test_the_command_is_the_same_however_often_the_work_is_taken() -> None:
-    assert expiry(ROOM, 7).command_id == UUID("8f45fea6-fac2-5893-9cf7-10977abe5830")
-    others = {Work("remind", ROOM, 7), expiry(DESK, 7), expiry(ROOM, 8), expiry(ANA, 77)}
-    assert len({work.command_id for work in {*others, expiry(ROOM, 7)}}) == 5

@@ -38,7 +38,7 @@ from booking.slots import Slot
 from booking.spaces import SpecialHours
 from booking.terms import Rules
 from commands.accounts import Account
-from commands.bookings import UNCHANGED, CancelBooking, ChangeBooking, CreateBooking, ExpireBooking, Unchanged
+from commands.bookings import UNCHANGED, CancelBooking, ChangeBooking, CreateBooking, ExpireBookings, Unchanged
 from commands.command import Author
 from commands.spaces import ChangeSpace, CreateSpace
 from commands.users import ActivateUser, ChangeAllowance, ChangeRole, DeactivateUser, RegisterUser
@@ -155,7 +155,7 @@ def moves(
 
 
 def expires(booking: UUID = FIRST, *, now: datetime) -> Asked:
-    return Asked(ExpireBooking(booking_id=booking), SYSTEM, now)
+    return Asked(ExpireBookings(booking_ids=[booking]), SYSTEM, now)
 
 
 def changes(
