@@ -96,6 +96,11 @@ class Command(Slice[Fact], Generic[S]):
             self.author = self.reads(folding.user(self.by.user_id))
         self.name()
 
+    @property
+    def folded(self) -> int:
+        """How many facts its aggregates took in: once this has grown, `name` may come to other names."""
+        return sum(kept.folded for kept in self.kept.values())
+
     def reads(self, one: Named[A]) -> A:
         """An aggregate the decision depends on."""
         kept = self.kept.get(one.tag)

@@ -3,8 +3,8 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID, uuid5
@@ -89,12 +89,12 @@ class Deciding:
         """What came of it, or None when somebody was first."""
         ids = (request.command_id,) if may_be_known else ()
         while True:
-            written = command.written
+            written, folded = command.written, command.folded
             async with self._turns.taken(written):
                 fresh = await self.aggregates.freshen(command.kept, ids)
                 if known := fresh.known.get(request.command_id):
                     return await self._done_before(command, request, known)
-                if command.names_by_reading:
+                if command.names_by_reading and command.folded > folded:
                     read = command.kept
                     command.prepare(lambda one, read=read: read.get(one.tag) or self.aggregates.kept(one))  # type: ignore[misc]
                     if command.kept.keys() != read.keys() or command.written != written:
@@ -147,20 +147,11 @@ class Turns:
     def __init__(self) -> None:
         self._taken: dict[str, deque[asyncio.Future[None]]] = {}
 
-    @asynccontextmanager
-    async def taken(self, written: Iterable[str]) -> AsyncIterator[None]:
+    def taken(self, written: Iterable[str]) -> "_Turn":
         """Hold the turn of every tag, taken in one order so that nobody waits in a circle."""
-        held: list[str] = []
-        try:
-            for tag in sorted(written):
-                await self._take(tag)
-                held.append(tag)
-            yield
-        finally:
-            for tag in held:
-                self._pass_on(tag)
+        return _Turn(self, sorted(written))
 
-    async def _take(self, tag: str) -> None:
+    async def take(self, tag: str) -> None:
         waiting = self._taken.get(tag)
         if waiting is None:
             self._taken[tag] = deque()
@@ -171,10 +162,10 @@ class Turns:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._pass_on(tag)  # it was ours already
+                self.pass_on(tag)  # it was ours already
             raise
 
-    def _pass_on(self, tag: str) -> None:
+    def pass_on(self, tag: str) -> None:
         waiting = self._taken[tag]
         while waiting:
             turn = waiting.popleft()
@@ -182,3 +173,28 @@ class Turns:
                 turn.set_result(None)
                 return
         del self._taken[tag]
+
+
+class _Turn:
+    """The turns of some tags while they are held. Every command takes one, so it is no generator: that costs twice."""
+
+    __slots__ = ("_held", "_tags", "_turns")
+
+    def __init__(self, turns: Turns, tags: Sequence[str]) -> None:
+        self._turns, self._tags, self._held = turns, tags, 0
+
+    async def __aenter__(self) -> None:
+        try:
+            for tag in self._tags:
+                await self._turns.take(tag)
+                self._held += 1
+        except BaseException:
+            self._give_back()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._give_back()
+
+    def _give_back(self) -> None:
+        for tag in self._tags[: self._held]:
+            self._turns.pass_on(tag)

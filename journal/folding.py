@@ -68,11 +68,22 @@ def admins() -> Named[Admins]:
 
 @dataclass(slots=True)
 class Kept:
-    """An aggregate and the position up to which it has every fact of its tag, as the `past` it was read from has it."""
+    """An aggregate and the position up to which it has every fact of its tag, as the `past` it was read from has it.
+
+    `folded` counts the facts it took in here: where it has not grown, nothing that was read from the aggregate differs.
+    """
 
     aggregate: Any
     position: int = 0
     past: tuple[UUID, int] | None = None
+    folded: int = 0
+
+    def fold(self, event: Event, position: int) -> None:
+        """Take in a fact unless it is there already."""
+        if position > self.position:
+            self.aggregate.fold(event)
+            self.position = position
+            self.folded += 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +133,7 @@ class Aggregates:
             for tag, kept in wanted.items():
                 facts = reading.facts.get(tag, ())
                 for position, event in facts:
-                    if position > kept.position:
-                        kept.aggregate.fold(event)
-                        kept.position = position
+                    kept.fold(event, position)
                 if len(facts) >= PER_TAG:
                     more = True
                 elif kept.position < reading.head:
@@ -139,10 +148,8 @@ class Aggregates:
         """
         for position, (event, borne) in enumerate(facts, first):
             for tag in borne:
-                one = kept.get(tag)
-                if one is not None and one.position < position:
-                    one.aggregate.fold(event)
-                    one.position = position
+                if one := kept.get(tag):
+                    one.fold(event, position)
         for one in kept.values():
             one.position = max(one.position, first + len(facts) - 1)
 
