@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from daybook import auditing, embedded, importing, projecting, settings
 from daybook.migrations import run
-from daybook.settings import Settings
+from daybook.settings import NoSecret, Settings
 from daybook.supervisor import CannotRun
 from daybook.up import up as bring_up
 
@@ -26,7 +26,7 @@ def up() -> None:
     """Start everything on this machine: the stores that are not named, migrations, API, follower and worker."""
     with _complaining():
         bring_up(
-            settings.read(),
+            settings.read(signs=True),
             migrate=_migrate,
             commands={name: _role(name) for name in ("api", "follow", "work")},
             say=typer.echo,
@@ -100,12 +100,12 @@ def _role(name: str) -> list[str]:
 def _become(name: str) -> None:
     """Be the role from here on, as this very process."""
     with _complaining():
-        os.execve(sys.executable, _role(name), _with_stores().as_environment())
+        os.execve(sys.executable, _role(name), _with_stores(signs=name == "api").as_environment())
 
 
-def _with_stores(*, views: bool = True) -> Settings:
+def _with_stores(*, views: bool = True, signs: bool = False) -> Settings:
     """The environment's settings; stores it does not name are those of the `daybook up` that runs here."""
-    told = settings.read()
+    told = settings.read(signs=signs)
     found = told.with_stores(**embedded.addresses(told.daybook_data))
     needed = {"DATABASE_URL": found.database_url} | ({"REDIS_URL": found.redis_url} if views else {})
     for name, address in needed.items():
@@ -124,7 +124,7 @@ def _complaining(code: int = 1) -> Iterator[None]:
             named = "".join(f"{part}: ".upper() for part in error["loc"])
             complaints.print(f"daybook: {named}{error['msg'].removeprefix('Value error, ')}")
         raise typer.Exit(code) from None
-    except (CannotRun, OSError) as error:
+    except (CannotRun, NoSecret, OSError) as error:
         complaints.print(f"daybook: {error}")
         raise typer.Exit(code) from None
 

@@ -67,12 +67,6 @@ class Settings(BaseSettings):
     def _the_owner_is_the_user_unless_named(cls, values: dict[str, object]) -> dict[str, object]:
         return {"database_owner_url": values.get("database_url", ""), **values}
 
-    @model_validator(mode="after")
-    def _production_brings_its_own_secret(self) -> Self:
-        if self.app_env == "production" and not self.secret_key:
-            raise ValueError("SECRET_KEY must be set when APP_ENV is production")
-        return self
-
     def with_stores(self, *, database_url: str = "", database_owner_url: str = "", redis_url: str = "") -> Self:
         """The same with the addresses of stores that are ours; each the environment names stays."""
         ours: dict[str, SecretStr] = {}
@@ -102,11 +96,19 @@ class Settings(BaseSettings):
         return self.app_env == "development"
 
 
-def read() -> Settings:
-    """The environment's settings; outside production a missing secret is made once and kept with the data."""
+class NoSecret(Exception):
+    """Tokens are to be signed, and there is nothing to sign them with."""
+
+
+def read(*, signs: bool = False) -> Settings:
+    """The environment's settings. Whoever `signs` tokens needs a secret: outside production a missing one is made once
+    and kept with the data, in production it is not made up. Raises `ValidationError`, `NoSecret`.
+    """
     settings = Settings()
-    if settings.secret_key:
+    if not signs or settings.secret_key:
         return settings
+    if settings.app_env == "production":
+        raise NoSecret("SECRET_KEY must be set when APP_ENV is production")
     return settings.model_copy(update={"secret_key": SecretStr(_kept_secret(settings.daybook_data))})
 
 

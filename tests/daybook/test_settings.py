@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from daybook import settings
-from daybook.settings import Settings
+from daybook.settings import NoSecret, Settings
 
 SECRET = "a secret of more than thirty-two bytes"
 
@@ -58,8 +58,15 @@ def test_a_setting_that_cannot_be_is_named_and_not_repeated(name, value):
 def test_production_does_not_start_without_a_secret(tmp_path, monkeypatch):
     monkeypatch.setenv("DAYBOOK_DATA", str(tmp_path / "data"))
 
-    with pytest.raises(ValidationError, match="SECRET_KEY must be set"):
-        settings.read()
+    with pytest.raises(NoSecret, match="SECRET_KEY must be set"):
+        settings.read(signs=True)
+    assert not (tmp_path / "data").exists()
+
+
+def test_whoever_signs_nothing_needs_no_secret(tmp_path, monkeypatch):
+    monkeypatch.setenv("DAYBOOK_DATA", str(tmp_path / "data"))
+
+    assert settings.read().app_env == "production"
     assert not (tmp_path / "data").exists()
 
 
@@ -67,7 +74,7 @@ def test_elsewhere_a_secret_is_made_once_and_kept_for_us_alone(tmp_path, monkeyp
     monkeypatch.setenv("APP_ENV", "development")
     monkeypatch.setenv("DAYBOOK_DATA", str(tmp_path / "data"))
 
-    made, kept = settings.read(), settings.read()
+    made, kept = settings.read(signs=True), settings.read(signs=True)
 
     assert len(made.secret_key.get_secret_value()) >= settings.SHORTEST_SECRET
     assert made.secret_key == kept.secret_key
