@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from api.auth import CurrentUser
 from api.problems import PROBLEMS, Problem
@@ -49,14 +50,24 @@ async def stream(user: CurrentUser, request: Request) -> Response:
         raise Problem(
             429, "too-many-streams", "Too many streams", "Close one first.", headers={"Retry-After": "5"}
         ) from None
-    return StreamingResponse(
-        _told(request, user.id, after, place), media_type=EVENTS, headers={"X-Accel-Buffering": "no"}
-    )
+    return _Stream(_told(request, user.id, after), place)
 
 
-async def _told(request: Request, user_id: UUID, after: int | None, place: AsyncExitStack) -> AsyncIterator[bytes]:
+class _Stream(StreamingResponse):
+    """A stream, which gives its place back when it ends, also when it ends before its first word."""
+
+    def __init__(self, content: AsyncIterator[bytes], place: AsyncExitStack) -> None:
+        super().__init__(content, media_type=EVENTS, headers={"X-Accel-Buffering": "no"})
+        self._place = place
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async with self._place:
+            await super().__call__(scope, receive, send)
+
+
+async def _told(request: Request, user_id: UUID, after: int | None) -> AsyncIterator[bytes]:
     rooms = rooms_of(request)
-    async with place, aclosing(rooms.streams.listen(after=after, quiet=HEARTBEAT)) as listening:
+    async with aclosing(rooms.streams.listen(after=after, quiet=HEARTBEAT)) as listening:
         yield b": welcome\n\n"
         with suppress(Unavailable):  # the client comes back with the id it has
             async for facts in listening:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -36,6 +36,7 @@ class Stream:
     said: asyncio.Queue[bytes] = field(default_factory=asyncio.Queue)
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    is_cut: bool = False
     last_id: int | None = None
 
     async def receive(self) -> Message:
@@ -43,6 +44,8 @@ class Stream:
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
+        if self.is_cut:
+            raise OSError("the connection is gone")
         if message["type"] == "http.response.start":
             self.status = message["status"]
         else:
@@ -105,7 +108,8 @@ async def streaming(house: House, user_id: UUID | None, *, after: int | None = N
     finally:
         stream.hung_up.set()
         async with asyncio.timeout(PATIENCE):
-            await serving
+            with suppress(OSError):
+                await serving
 
 
 async def test_events_come_in_order_with_the_positions_as_ids(house: House) -> None:
@@ -215,6 +219,17 @@ async def test_who_hangs_up_before_the_answer_leaves_no_place_taken(house: House
     for _ in range(6):
         async with streaming(house, user_id) as stream:
             stream.hung_up.set()
+            await asyncio.wait_for(stream.ended.wait(), PATIENCE)
+
+    async with streaming(house, user_id) as stream:
+        await stream.welcomed()
+
+
+async def test_a_connection_that_is_gone_before_the_first_word_leaves_no_place_taken(house: House) -> None:
+    user_id = await house.user()
+    for _ in range(6):
+        async with streaming(house, user_id) as stream:
+            stream.is_cut = True
             await asyncio.wait_for(stream.ended.wait(), PATIENCE)
 
     async with streaming(house, user_id) as stream:
