@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Callable
 
 import uvloop
 
-from benchmarks import asking, importing, posting, resident, sizes, visible, writing
+from benchmarks import asking, ending, importing, posting, proving, rebuilding, resident, sizes, visible, writing
 from benchmarks.measuring import Bench, Figure, calm_collector
 from daybook.embedded import throw_away_stores
 
@@ -28,6 +28,9 @@ SECTIONS: dict[str, Section] = {
     "million": sizes.million,
     "stranger": sizes.stranger,
     "import": importing.book,
+    "rebuild": rebuilding.rebuild,
+    "verify": proving.verify,
+    "expire": ending.expire,
 }
 WORDS = {True: "met", False: "NOT MET", None: ""}
 

@@ -32,7 +32,7 @@ async def read(bench: Bench) -> AsyncIterator[Figure]:
         running.enter_context(follower(bench.stores, place.schema))
         served = running.enter_context(api(bench.stores, place.schema))
         client = running.enter_context(Apart(at_once))
-        built = await _built(bench, place)
+        took = await built(bench, place)
         tokens = {user: TOKENS.issued_to(user) for user in place.users}
         some = bookings[:: max(1, number // 1_000)]
         slots = [(event.space_id, nth_slot(nth)) for nth, event in enumerate(some)]
@@ -70,11 +70,11 @@ async def read(bench: Bench) -> AsyncIterator[Figure]:
         app, redis = compared.cost(name, lambda spell: spell.app), compared.cost(name, lambda spell: spell.redis)
         note = f"{compared.rate(name):,.0f}/s ({app:.3f} ms CPU, Redis {redis:.3f})"
         if name == "availability":
-            note += f"; /health {compared.told('health')}; views of {number:,} bookings built in {built:.0f} s"
+            note += f"; /health {compared.told('health')}; views of {number:,} bookings built in {took:.0f} s"
         yield Figure(title, compared.ratio(name, "health"), at_least=least, note=note)
 
 
-async def _built(bench: Bench, place: Place) -> float:
+async def built(bench: Bench, place: Place) -> float:
     """Wait until the views hold everything; the seconds it took."""
     journal, began = place.journal(), time.perf_counter()
     views = Views(bench.stores.redis_url, place.schema, journal)

@@ -120,6 +120,14 @@ class Place:
             connection.execute("analyze events, event_tags")
         self.checkpoint()
 
+    def put_clock_forward(self, by: timedelta) -> None:
+        """From now on the journal's clock is that much ahead, and goes on."""
+        with self.owner() as connection:
+            connection.execute(
+                "create or replace function journal_now() returns timestamptz language sql as "
+                f"$$ select clock_timestamp() + interval '{by.total_seconds()} seconds' $$"
+            )
+
     def proven(self, last: int = 5_000) -> bool:
         """Whether the chain holds over the newest facts, so that what was entered at once is followed on."""
         with self.owner() as connection:

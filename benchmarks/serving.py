@@ -101,6 +101,13 @@ def follower(stores: Stores, schema: str) -> Iterator[Served]:
 
 
 @contextmanager
+def worker(stores: Stores, schema: str) -> Iterator[Served]:
+    """The worker that does what is due."""
+    with _process(stores, schema, "daybook.roles", "work") as process:
+        yield Served(process)
+
+
+@contextmanager
 def _process(stores: Stores, schema: str, *module: str, port: int = 8000) -> Iterator[psutil.Process]:
     told = {
         "APP_ENV": "test",
@@ -150,4 +157,4 @@ async def _serve(settings: Settings) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(_serve(settings.read()))
+    uvloop.run(_serve(settings.read(signs=True)))
