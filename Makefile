@@ -30,7 +30,7 @@ run: $(RUN)
 	@$(BIN)/daybook up
 
 test: $(DEV)
-	@$(BIN)/python -m pytest --cov $(ARGS)
+	@$(BIN)/python -m pytest --cov --numprocesses 2 --dist loadfile $(ARGS)
 
 test-fast: $(DEV)
 	@$(BIN)/python -m pytest tests/booking tests/stories $(ARGS)

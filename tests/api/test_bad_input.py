@@ -3,7 +3,6 @@
 import json
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import uuid4
 
 import pytest
 import pytest_asyncio
@@ -18,7 +17,7 @@ from tests.journals import Place
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECRET = "hunter2-hunter2"
-NONE = str(uuid4())
+NONE = "00000000-0000-4000-8000-000000000000"
 
 COMMANDS = [
     ("POST", "/bookings"),

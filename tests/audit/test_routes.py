@@ -53,7 +53,7 @@ async def told(client: AsyncClient, path: str = "/audit/events", **filters: Any)
         answer = await client.get(answer.links["next"]["url"])
 
 
-@pytest.mark.parametrize("path", ["/audit/events", f"/audit/bookings/{uuid4()}"])
+@pytest.mark.parametrize("path", ["/audit/events", "/audit/bookings/00000000-0000-4000-8000-000000000000"])
 async def test_only_an_admin_may_read_history(house: House, path: str):
     for role in Role:
         answer = await (await house.signed_in(role)).get(path)
