@@ -19,6 +19,8 @@ QUERIES = {
     "/spaces/{space}/calendar": {"from": at(0), "to": at(24)},
     "/bookings": {},
     "/bookings/{booking}": {},
+    "/dashboards/utilisation": {"from": at(0)[:10], "to": at(24)[:10]},
+    "/dashboards/bookings": {"from": at(0)[:10], "to": at(24)[:10]},
 }
 
 
@@ -72,6 +74,29 @@ async def test_a_view_that_nobody_takes_further_is_not_awaited_for_ever(stores: 
 
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
     assert answer.json()["type"] == "urn:daybook:problem:not-caught-up"
+
+
+async def test_whoever_says_how_long_they_would_wait_waits_so_long(stores: Stores, own_place: Place) -> None:
+    async with a_house(stores, own_place):
+        pass
+    async with a_house(stores, own_place, following=False) as house:
+        space_id, student = await house.space(), await house.signed_in()
+        made = await student.post("/bookings", json={"space_id": space_id, **a_slot(10, 12)})
+        after = {"Read-After": made.headers["Journal-Position"]}
+        clock = asyncio.get_running_loop().time
+
+        async def waited(path: str, seconds: int) -> float:
+            reader, began = await house.signed_in(Role.STAFF), clock()
+            answer = await reader.get(path, params=day, headers=after | {"Prefer": f"wait={seconds}"})
+            assert answer.status_code == 503, answer.text
+            return clock() - began
+
+        # Two views that nobody waited for before: one that kept somebody waiting in vain is not waited for again.
+        day = {"from": at(0)[:10], "to": at(0)[:10]}
+        one = await waited("/dashboards/utilisation", 1)
+        three = await waited("/dashboards/bookings", 3)
+
+    assert 1 <= one < 3 <= three
 
 
 @pytest.mark.parametrize("position", ["", "x", "-1", "1.0", "²", "9" * 18, "9" * 40])

@@ -1,6 +1,7 @@
 """Two API processes, eight clients each, all after the same slots: what the journal holds afterwards is the judge."""
 
 import asyncio
+import json
 import random
 from collections import Counter
 from datetime import datetime
@@ -9,12 +10,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from booking.events import BookingCancelled, BookingCreated, Event
+from booking.events import BookingCancelled, BookingCreated, BookingRescheduled, Event
 from booking.slots import Slot
 from daybook.embedded import Stores
 from journal import chain, codec
 from tests.journals import Place, a_journal, a_place
-from tests.processes import Api, a_space, daybook, registered, seeded, slot
+from tests.processes import Api, a_space, daybook, registered, seeded, slot, started
 
 ALLOWANCE = 5
 CLIENTS = 8
@@ -28,7 +29,7 @@ def place(stores: Stores):
 
 
 class Client:
-    """Somebody who books, cancels and books again, and remembers every success."""
+    """Somebody who books, moves, cancels and books again, and remembers every success."""
 
     def __init__(self, api: Api, token: str, spaces: list[str], seed: int) -> None:
         self.api, self.token, self.spaces = api, token, spaces
@@ -37,23 +38,35 @@ class Client:
         self.statuses: Counter[int] = Counter()
 
     async def run(self) -> None:
-        mine: list[str] = []
+        mine: dict[str, dict[str, str]] = {}
         async with self.api.client(self.token) as client:
             for _ in range(TRIES):
-                if mine and self.chance.random() < 0.4:
-                    booking = mine.pop(self.chance.randrange(len(mine)))
-                    answer = await client.delete(f"/bookings/{booking}", headers={"Idempotency-Key": str(uuid4())})
-                    event = "BookingCancelled"
+                doing, wanted = self.chance.random(), self.wanted()
+                booking = self.chance.choice(list(mine)) if mine else None
+                if (
+                    booking and doing < 0.25 and wanted != mine[booking]
+                ):  # nothing is recorded of a move to the same slot
+                    event = "BookingRescheduled"
+                    answer = await client.patch(f"/bookings/{booking}", json=wanted, headers=new_key())
+                elif booking and doing < 0.5:
+                    event, wanted = "BookingCancelled", mine.pop(booking)
+                    answer = await client.delete(f"/bookings/{booking}", headers=new_key())
                 else:
-                    wanted = slot(self.chance.randrange(60), self.chance.randrange(2, 9))
-                    body = {"space_id": self.chance.choice(self.spaces), **wanted, "notes": "a race"}
-                    answer = await client.post("/bookings", json=body, headers={"Idempotency-Key": str(uuid4())})
                     event = "BookingCreated"
+                    body = {"space_id": self.chance.choice(self.spaces), **wanted, "notes": "a race"}
+                    answer = await client.post("/bookings", json=body, headers=new_key())
                 self.statuses[answer.status_code] += 1
                 if answer.is_success:
                     self.successes[event, answer.json()["id"], int(answer.headers["Journal-Position"])] += 1
-                    if event == "BookingCreated":
-                        mine.append(answer.json()["id"])
+                    if event != "BookingCancelled":
+                        mine[answer.json()["id"]] = wanted
+
+    def wanted(self) -> dict[str, str]:
+        return slot(self.chance.randrange(60), self.chance.randrange(2, 9))
+
+
+def new_key() -> dict[str, str]:
+    return {"Idempotency-Key": str(uuid4())}
 
 
 async def test_clients_of_two_processes_racing_for_overlapping_slots_overbook_nothing(
@@ -83,6 +96,7 @@ async def test_clients_of_two_processes_racing_for_overlapping_slots_overbook_no
         (row.type, str(events[row.position].booking_id), row.position) for row in rows if row.type.startswith("Booking")
     )
     assert in_journal == sum((client.successes for client in clients), Counter())
+    assert {kind for kind, _, _ in in_journal} == {"BookingCreated", "BookingRescheduled", "BookingCancelled"}
     assert_nothing_is_overbooked(list(events.values()), {UUID(single): 1, UUID(double): 2})
 
 
@@ -91,7 +105,7 @@ def assert_nothing_is_overbooked(history: list[Event], at_most: dict[UUID, int])
     held: dict[UUID, tuple[UUID, UUID, Slot]] = {}
     for event in history:
         match event:
-            case BookingCreated():
+            case BookingCreated() | BookingRescheduled():
                 held[event.booking_id] = event.space_id, event.user_id, event.slot
                 slots = [slot for space, _, slot in held.values() if space == event.space_id]
                 assert busiest(slots) <= at_most[event.space_id]
@@ -108,6 +122,63 @@ def busiest(slots: list[Slot]) -> int:
         now += change
         most = max(most, now)
     return most
+
+
+async def test_moves_cancels_and_ends_that_race_have_one_outcome_each(
+    stores: Stores, place: Place, tmp_path: Path
+) -> None:
+    told: Counter[tuple[str, str]] = Counter()
+
+    async def end(api: Api, token: str, booking: str, later: dict[str, str] | None) -> None:
+        """Cancel the booking, or move it to `later`."""
+        async with api.client(token) as client:
+            path = f"/bookings/{booking}"
+            answer = await (client.patch(path, json=later) if later else client.delete(path))
+        assert answer.status_code in {200, 409, 422}, answer.text  # 422: the deadline has passed too
+        if answer.is_success:
+            told["BookingRescheduled" if later else "BookingCancelled", booking] += 1
+
+    with daybook(stores, place, tmp_path, apis=2) as apis, started("work", stores, place, tmp_path, number=2):
+        room = await a_space(apis[0], await seeded(apis[0]), concurrent_bookings=CLIENTS, min_duration_minutes=15)
+        tokens = [await registered(apis[0]) for _ in range(CLIENTS)]
+        for quarter in range(4):
+            now, soon, later = slot(quarter, 1), slot(quarter + 1, 1), slot(quarter + 50, 1)
+            place.set_clock(datetime.fromisoformat(now["start"]))
+            async with asyncio.TaskGroup() as tasks:
+                for number, token in enumerate(tokens):
+                    async with apis[0].client(token) as client:
+                        made = await client.post("/bookings", json={"space_id": room, **now})
+                    assert made.status_code == 201, made.text
+                    for api, moved in ((apis[number % 2], None), (apis[(number + 1) % 2], later)):
+                        tasks.create_task(end(api, token, made.json()["id"], moved))
+                await asyncio.to_thread(place.set_clock, datetime.fromisoformat(soon["start"]))
+
+        async with a_journal(place) as journal:
+            bell = journal.bell()
+            async with asyncio.timeout(15):
+                while any(life[-1] == "BookingCreated" for life in lives(place).values()):
+                    await bell.wait(0.5)
+            await bell.close()
+
+    lived = lives(place)
+    assert len(lived) == 4 * CLIENTS
+    assert {tuple(life) for life in lived.values()} <= {
+        ("BookingCreated", "BookingCancelled"),
+        ("BookingCreated", "BookingExpired"),
+        ("BookingCreated", "BookingRescheduled"),
+        ("BookingCreated", "BookingRescheduled", "BookingCancelled"),
+    }
+    by_clients = {"BookingCancelled", "BookingRescheduled"}
+    assert told == Counter((kind, id) for id, life in lived.items() for kind in life if kind in by_clients)
+
+
+def lives(place: Place) -> dict[str, list[str]]:
+    """The kinds of facts of each booking, in order."""
+    found: dict[str, list[str]] = {}
+    for row in place.rows():
+        if row.type.startswith("Booking"):
+            found.setdefault(json.loads(row.payload)["booking_id"], []).append(row.type)
+    return found
 
 
 async def test_twenty_identical_requests_with_one_key_give_one_booking_and_one_answer(
