@@ -24,6 +24,7 @@ from journal.journal import Journal, Recorded
 from projections import activity, availability, bookings, spaces, utilisation
 from projections.asking import Asking
 from projections.generations import Generation, Keys, Lease, Mark, Moved, NotOwner
+from projections.reading import SHOWN_AT_ONCE
 from projections.views import Documents, Lists, View
 
 VIEWS = (availability.VIEW, bookings.VIEW, spaces.VIEW, utilisation.VIEW, activity.VIEW)
@@ -118,13 +119,16 @@ class Follower:
         more = False
         for past, fed in together.items():
             facts = await self._facts_after(past)
-            doing = (
-                self._alone(self._withdraw, followed, one)
-                if facts is None
-                else self._alone(self._post, followed, one, facts)
-                for followed, one in fed
-            )
-            await asyncio.gather(*doing)
+            # Commands wait for some of the views to show what they did; these are not to wait for the others.
+            for awaited in (True, False):
+                doing = (
+                    self._alone(self._withdraw, followed, one)
+                    if facts is None
+                    else self._alone(self._post, followed, one, facts)
+                    for followed, one in fed
+                    if (followed.view.name in SHOWN_AT_ONCE) is awaited
+                )
+                await asyncio.gather(*doing)
             more = more or facts is None or len(facts) == self._page
         return more or self._look_at == 0.0
 
