@@ -1,4 +1,4 @@
-"""Append under a condition, read by tag, follow by page: the journal over a connection each to write and to read."""
+"""Append under a condition, read by tag, follow by page: the journal over connections to write and one to read."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,6 +22,9 @@ from journal.writer import Asked, Grouping
 
 PER_TAG = 500
 """Facts read of one tag at a time, so that nobody waits long beside a reader of a long history."""
+
+APPENDING = 2
+"""Connections to append with: the next batch is made while PostgreSQL carries out the one before."""
 
 SETTLE_WITHIN = 4.0
 """Seconds after which a batch that PostgreSQL neither took nor refused is given up."""
@@ -140,17 +143,17 @@ _HEAD = "select journal_id, position, hash from journal_head"
 
 
 class Journal:
-    """One journal: a schema of a PostgreSQL database. All callers in a process share its two connections."""
+    """One journal: a schema of a PostgreSQL database. All callers in a process share its few connections."""
 
     def __init__(self, url: str, schema: str, *, name: str = "journal") -> None:
         self.schema = schema
         self._url = url
         self._name = name
-        self._writing = Line(url, schema, name=f"{name} append")
+        self._writing = [Line(url, schema, name=f"{name} append") for _ in range(APPENDING)]
         self._reading = Line(url, schema, name=f"{name} read")
         self.keys = Keys(self._reading)
-        self._appends: Grouping[_Prepared, int] = Grouping(self._append_group, at_most=64)
-        self._reads: Grouping[_Wanted, Reading] = Grouping(self._read_group, at_most=100)
+        self._appends: Grouping[_Prepared, int, Line] = Grouping(self._append_group, lanes=self._writing, at_most=64)
+        self._reads: Grouping[_Wanted, Reading, Line] = Grouping(self._read_group, lanes=[self._reading], at_most=100)
 
     async def append(self, entry: Entry) -> int:
         """Enter the facts of one command, in one call with whoever else is waiting.
@@ -226,24 +229,25 @@ class Journal:
         """Answer everything asked, then let the connections go."""
         await self._appends.finish()
         await self._reads.finish()
-        await self._writing.close()
+        for line in self._writing:
+            await line.close()
         await self._reading.close()
 
-    async def _append_group(self, group: list["Asked[_Prepared, int]"]) -> None:
+    async def _append_group(self, line: Line, group: list["Asked[_Prepared, int]"]) -> None:
         # A statement with a plain table of its own cannot share a call.
         alone = [asked for asked in group if asked.question.along]
         together = [asked for asked in group if not asked.question.along]
         give_up = asyncio.get_running_loop().time() + SETTLE_WITHIN
         for batch in ([together] if together else []) + [[asked] for asked in alone]:
-            await self._settle(batch, give_up)
+            await self._settle(line, batch, give_up)
 
-    async def _settle(self, batch: list["Asked[_Prepared, int]"], give_up: float) -> None:
+    async def _settle(self, line: Line, batch: list["Asked[_Prepared, int]"], give_up: float) -> None:
         """Send a batch until its outcome is known: a command that did get in is known by its id the second time."""
         clock = asyncio.get_running_loop().time
         unknown, pause = False, 0.02
         while batch := [asked for asked in batch if not asked.abandoned]:
             try:
-                outcomes = await self._send([asked.question for asked in batch], give_up - clock())
+                outcomes = await self._send(line, [asked.question for asked in batch], give_up - clock())
             except Unavailable as error:
                 unknown = unknown or error.unknown
                 if clock() + pause >= give_up:
@@ -255,18 +259,18 @@ class Journal:
                     asked.succeed(outcome)
                 return
 
-    async def _send(self, batch: Sequence["_Prepared"], within: float) -> list[int]:
+    async def _send(self, line: Line, batch: Sequence["_Prepared"], within: float) -> list[int]:
         commands = orjson.dumps([prepared.command for prepared in batch]).decode()
         along = batch[0].along
         if along is None:
-            rows = await self._writing.execute(_APPEND, (commands,), within=within)
+            rows = await line.execute(_APPEND, (commands,), within=within)
         else:
             parameters = {**along.parameters, "batch": commands}
-            rows = await self._writing.execute(along.statement, parameters, within=within)
+            rows = await line.execute(along.statement, parameters, within=within)
         outcomes: list[int] = rows[0][0]
         return outcomes
 
-    async def _read_group(self, group: list["Asked[_Wanted, Reading]"]) -> None:
+    async def _read_group(self, line: Line, group: list["Asked[_Wanted, Reading]"]) -> None:
         wanted: dict[str, int] = {}
         command_ids: set[UUID] = set()
         for asked in group:
@@ -278,12 +282,12 @@ class Journal:
         clock = asyncio.get_running_loop().time
         give_up = clock() + ANSWER_WITHIN
         try:
-            rows = await self._reading.execute(_READ, parameters)
+            rows = await line.execute(_READ, parameters)
         except Unavailable as error:
             if not error.unknown:
                 raise
             # The connection was stale: reading twice is harmless.
-            rows = await self._reading.execute(_READ, parameters, within=give_up - clock())
+            rows = await line.execute(_READ, parameters, within=give_up - clock())
         reading = await self._snapshot(rows)
         for asked in group:
             asked.succeed(reading)

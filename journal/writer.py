@@ -1,8 +1,8 @@
-"""Group commit and group read: what is asked while a call is under way shares the next one."""
+"""Group commit and group read: what is asked while calls are under way shares the next one."""
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -10,6 +10,7 @@ from journal.connection import Unavailable
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+L = TypeVar("L")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,48 +34,68 @@ class Asked(Generic[Q, A]):
             self.answer.set_exception(error)
 
 
-class Grouping(Generic[Q, A]):
-    """Hands all waiting questions, at most `at_most`, to `carry_out` at once, one call at a time.
+SHARED_BY = 8
+"""Questions that one lane takes before another one gets any: each call has a price of its own."""
 
-    After an exception each is asked alone. The call runs in a task of its own, so a caller that goes away leaves no
-    call half awaited.
+
+class Grouping(Generic[Q, A, L]):
+    """Hands waiting questions, at most `at_most`, to `carry_out` at once, on each of `lanes` one call at a time.
+
+    Whoever is answered asks again at about the same time. With one lane all of them wait for the same call, and it for
+    them; with two, some are at work while the call of the others runs. After an exception each is asked alone. A call
+    runs in a task of its own, so a caller that goes away leaves no call half awaited.
     """
 
-    def __init__(self, carry_out: Callable[[list[Asked[Q, A]]], Awaitable[None]], *, at_most: int) -> None:
+    def __init__(
+        self, carry_out: Callable[[L, list[Asked[Q, A]]], Awaitable[None]], *, lanes: Sequence[L], at_most: int
+    ) -> None:
         self._carry_out = carry_out
         self._at_most = at_most
+        self._free = deque(lanes)
+        self._idle = len(lanes)  # lanes without a call, also while they are about to make one
         self._waiting: deque[Asked[Q, A]] = deque()
-        self._running: asyncio.Task[None] | None = None
+        self._running: set[asyncio.Task[None]] = set()
 
     async def ask(self, question: Q) -> A:
         """The answer to `question`. Raises what `carry_out` failed it with."""
         asked: Asked[Q, A] = Asked(question, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
-        if self._running is None:
-            self._running = asyncio.create_task(self._run())
+        if self._free:
+            running = asyncio.create_task(self._run(self._free.popleft()))
+            self._running.add(running)
+            running.add_done_callback(self._running.discard)
         return await asked.answer
 
-    async def _run(self) -> None:
+    async def _run(self, lane: L) -> None:
         try:
             while self._waiting:
-                group: list[Asked[Q, A]] = []
-                while self._waiting and len(group) < self._at_most:
-                    asked = self._waiting.popleft()
-                    if not asked.abandoned:
-                        group.append(asked)
+                group = self._next()
                 if not group:
                     return
+                self._idle -= 1
                 try:
-                    await self._answer(group)
+                    await self._answer(lane, group)
                 except Unavailable as error:  # whoever asked meanwhile has waited as long as anybody should
                     for asked in (*group, *self._waiting):
                         asked.fail(error)
+                finally:
+                    self._idle += 1
         finally:
-            self._running = None
+            self._free.append(lane)
 
-    async def _answer(self, group: list[Asked[Q, A]]) -> None:
+    def _next(self) -> list[Asked[Q, A]]:
+        """This lane's share of those who wait."""
+        group: list[Asked[Q, A]] = []
+        share = min(self._at_most, max(SHARED_BY, -(-len(self._waiting) // self._idle)))
+        while self._waiting and len(group) < share:
+            asked = self._waiting.popleft()
+            if not asked.abandoned:
+                group.append(asked)
+        return group
+
+    async def _answer(self, lane: L, group: list[Asked[Q, A]]) -> None:
         try:
-            await self._carry_out(group)
+            await self._carry_out(lane, group)
         except Unavailable:
             raise
         except Exception as error:  # whatever went wrong, nobody may wait for ever
@@ -83,9 +104,9 @@ class Grouping(Generic[Q, A]):
             else:
                 for asked in group:  # so that only the bad one fails
                     if not asked.abandoned:
-                        await self._answer([asked])
+                        await self._answer(lane, [asked])
 
     async def finish(self) -> None:
         """Wait until everything asked so far is answered."""
-        while self._running is not None:
-            await asyncio.wait({self._running})
+        while self._running:
+            await asyncio.wait(self._running)

@@ -30,7 +30,9 @@ class Asking:
 
     def __init__(self, redis_url: str, *, within: float, gather: bool = False) -> None:
         self._redis = client(redis_url, within=within)
-        self._together: Grouping[tuple[Any, ...], Any] = Grouping(self._pipeline, at_most=100)
+        self._together: Grouping[tuple[Any, ...], Any, Redis] = Grouping(
+            self._pipeline, lanes=[self._redis], at_most=100
+        )
         self._gather = gather
         self._asking = 0
 
@@ -47,11 +49,11 @@ class Asking:
     async def _alone(self, command: tuple[Any, ...]) -> Any:
         return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]
 
-    async def _pipeline(self, group: list[Asked[tuple[Any, ...], Any]]) -> None:
+    async def _pipeline(self, redis: Redis, group: list[Asked[tuple[Any, ...], Any]]) -> None:
         if len(group) == 1:  # a pipeline would only cost more
             group[0].succeed(await self._alone(group[0].question))
             return
-        pipeline = self._redis.pipeline(transaction=False)
+        pipeline = redis.pipeline(transaction=False)
         for asked in group:
             pipeline.execute_command(*asked.question)
         for asked, answer in zip(group, await pipeline.execute(raise_on_error=False), strict=True):

@@ -12,7 +12,7 @@ from journal import tags
 from journal.codec import UnknownFact
 from journal.connection import Unavailable
 from journal.journal import Journal
-from journal.writer import Asked, Grouping
+from journal.writer import SHARED_BY, Asked, Grouping
 from tests.examples import ANA, BEN, CLEO, DESK, MONDAY_8AM, ROOM, created, hours, registered, space_created
 from tests.journals import Place, activated, entry, rings
 
@@ -173,17 +173,18 @@ async def test_a_bell_nobody_listened_to_is_closed_as_well(journal: Journal):
     await journal.bell().close()
 
 
-Carrying = Callable[[list[Asked[int, int]]], Awaitable[None]]
+Group = list[Asked[int, int]]
 
 
-def grouping(carry_out: Carrying) -> Grouping[int, int]:
-    return Grouping(carry_out, at_most=4)
+def grouping(carry_out: Callable[[str, Group], Awaitable[None]], *, lanes: str = "a") -> Grouping[int, int, str]:
+    """With a lane for each letter."""
+    return Grouping(carry_out, lanes=lanes, at_most=4 if len(lanes) == 1 else 64)
 
 
 async def test_what_is_asked_while_a_call_is_under_way_shares_the_next_one():
     groups: list[list[int]] = []
 
-    async def carry_out(group: list[Asked[int, int]]) -> None:
+    async def carry_out(_: str, group: Group) -> None:
         groups.append([asked.question for asked in group])
         await asyncio.sleep(0)
         for asked in group:
@@ -199,10 +200,52 @@ async def test_what_is_asked_while_a_call_is_under_way_shares_the_next_one():
     await asking.finish()
 
 
+async def test_those_who_ask_at_once_are_parted_among_the_lanes_and_nobody_waits_for_two_calls():
+    groups: list[tuple[str, int]] = []
+    under_way = {"a": asyncio.Event(), "b": asyncio.Event()}
+
+    async def carry_out(lane: str, group: Group) -> None:
+        groups.append((lane, len(group)))
+        await under_way[lane].wait()
+        for asked in group:
+            asked.succeed(asked.question)
+
+    asking = grouping(carry_out, lanes="ab")
+    first = [asyncio.create_task(asking.ask(n)) for n in range(20)]
+    await asyncio.sleep(0.01)
+    late = [asyncio.create_task(asking.ask(n)) for n in range(20, 25)]
+    await asyncio.sleep(0.01)
+    assert groups == [("a", 10), ("b", 10)]
+
+    under_way["b"].set()
+
+    assert await asyncio.gather(*first[10:], *late) == list(range(10, 25))
+    assert groups == [("a", 10), ("b", 10), ("b", 5)]
+    assert not any(task.done() for task in first[:10])
+    under_way["a"].set()
+    assert await asyncio.gather(*first[:10]) == list(range(10))
+    await asking.finish()
+
+
+async def test_a_few_share_one_call_though_another_lane_is_free():
+    groups: list[int] = []
+
+    async def carry_out(_: str, group: Group) -> None:
+        groups.append(len(group))
+        await asyncio.sleep(0)
+        for asked in group:
+            asked.succeed(asked.question)
+
+    asking = grouping(carry_out, lanes="ab")
+
+    assert await asyncio.gather(*(asking.ask(n) for n in range(SHARED_BY))) == list(range(SHARED_BY))
+    assert groups == [SHARED_BY]
+
+
 async def test_a_call_that_breaks_is_made_for_each_alone_so_that_only_the_bad_one_fails():
     groups: list[list[int]] = []
 
-    async def carry_out(group: list[Asked[int, int]]) -> None:
+    async def carry_out(_: str, group: Group) -> None:
         groups.append([asked.question for asked in group])
         for asked in group:
             asked.succeed(60 // asked.question)
@@ -222,7 +265,7 @@ async def test_a_call_that_breaks_is_made_for_each_alone_so_that_only_the_bad_on
 async def test_a_store_that_is_away_is_away_for_all_who_wait():
     groups: list[list[int]] = []
 
-    async def carry_out(group: list[Asked[int, int]]) -> None:
+    async def carry_out(_: str, group: Group) -> None:
         groups.append([asked.question for asked in group])
         await asyncio.sleep(0)
         raise Unavailable("gone")
@@ -238,7 +281,7 @@ async def test_a_store_that_is_away_is_away_for_all_who_wait():
 async def test_who_went_away_before_a_call_is_not_asked_for():
     groups: list[list[int]] = []
 
-    async def carry_out(group: list[Asked[int, int]]) -> None:
+    async def carry_out(_: str, group: Group) -> None:
         groups.append([asked.question for asked in group])
         await asyncio.sleep(0)
         for asked in group:
