@@ -35,7 +35,7 @@ class Asked(Generic[Q, A]):
 
 
 SHARED_BY = 8
-"""Questions that one lane takes before another one gets any: each call has a price of its own."""
+"""Questions that make a call worth its price beside another one."""
 
 
 class Grouping(Generic[Q, A, L]):
@@ -52,6 +52,7 @@ class Grouping(Generic[Q, A, L]):
         self._carry_out = carry_out
         self._at_most = at_most
         self._free = deque(lanes)
+        self._lanes = len(lanes)
         self._idle = len(lanes)  # lanes without a call, also while they are about to make one
         self._waiting: deque[Asked[Q, A]] = deque()
         self._running: set[asyncio.Task[None]] = set()
@@ -60,7 +61,7 @@ class Grouping(Generic[Q, A, L]):
         """The answer to `question`. Raises what `carry_out` failed it with."""
         asked: Asked[Q, A] = Asked(question, asyncio.get_running_loop().create_future())
         self._waiting.append(asked)
-        if self._free:
+        if self._free and self._is_worth_a_call():
             running = asyncio.create_task(self._run(self._free.popleft()))
             self._running.add(running)
             running.add_done_callback(self._running.discard)
@@ -68,7 +69,7 @@ class Grouping(Generic[Q, A, L]):
 
     async def _run(self, lane: L) -> None:
         try:
-            while self._waiting:
+            while self._waiting and self._is_worth_a_call():
                 group = self._next()
                 if not group:
                     return
@@ -82,6 +83,10 @@ class Grouping(Generic[Q, A, L]):
                     self._idle += 1
         finally:
             self._free.append(lane)
+
+    def _is_worth_a_call(self) -> bool:
+        """Whether those who wait are to have a call now: while one runs, a few wait for more to share theirs."""
+        return self._idle == self._lanes or len(self._waiting) >= SHARED_BY
 
     def _next(self) -> list[Asked[Q, A]]:
         """This lane's share of those who wait."""

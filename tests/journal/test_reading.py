@@ -213,33 +213,41 @@ async def test_those_who_ask_at_once_are_parted_among_the_lanes_and_nobody_waits
     asking = grouping(carry_out, lanes="ab")
     first = [asyncio.create_task(asking.ask(n)) for n in range(20)]
     await asyncio.sleep(0.01)
-    late = [asyncio.create_task(asking.ask(n)) for n in range(20, 25)]
+    late = [asyncio.create_task(asking.ask(n)) for n in range(20, 28)]
     await asyncio.sleep(0.01)
     assert groups == [("a", 10), ("b", 10)]
 
     under_way["b"].set()
 
-    assert await asyncio.gather(*first[10:], *late) == list(range(10, 25))
-    assert groups == [("a", 10), ("b", 10), ("b", 5)]
+    assert await asyncio.gather(*first[10:], *late) == list(range(10, 28))
+    assert groups == [("a", 10), ("b", 10), ("b", 8)]
     assert not any(task.done() for task in first[:10])
     under_way["a"].set()
     assert await asyncio.gather(*first[:10]) == list(range(10))
     await asking.finish()
 
 
-async def test_a_few_share_one_call_though_another_lane_is_free():
+async def test_a_few_wait_for_the_next_call_though_another_lane_is_free():
     groups: list[int] = []
+    answering = asyncio.Event()
 
     async def carry_out(_: str, group: Group) -> None:
         groups.append(len(group))
-        await asyncio.sleep(0)
+        await answering.wait()
         for asked in group:
             asked.succeed(asked.question)
 
     asking = grouping(carry_out, lanes="ab")
+    tasks = [asyncio.create_task(asking.ask(0))]
+    await asyncio.sleep(0)
+    tasks += [asyncio.create_task(asking.ask(n)) for n in range(1, SHARED_BY)]
+    await asyncio.sleep(0.01)
+    assert groups == [1]
 
-    assert await asyncio.gather(*(asking.ask(n) for n in range(SHARED_BY))) == list(range(SHARED_BY))
-    assert groups == [SHARED_BY]
+    answering.set()
+
+    assert await asyncio.gather(*tasks) == list(range(SHARED_BY))
+    assert groups == [1, SHARED_BY - 1]
 
 
 async def test_a_call_that_breaks_is_made_for_each_alone_so_that_only_the_bad_one_fails():
