@@ -13,7 +13,7 @@ from booking.events import (
     UserDeactivated,
     UserRegistered,
 )
-from booking.refusals import LastAdmin, NotFound, Refusal, UserInactive, refuse_if
+from booking.refusals import LastAdmin, NotFound, Refusal, RoleHoldsNoBookings, UserInactive, refuse_if
 from booking.roles import Role
 
 
@@ -49,6 +49,8 @@ class User:
         """Why the user cannot hold a booking."""
         if not self.is_active:
             yield UserInactive()
+        if self.role is Role.AUDITOR:
+            yield RoleHoldsNoBookings(self.role)
 
 
 @dataclass(slots=True)

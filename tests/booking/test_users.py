@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from booking.events import AllowanceChanged, RoleChanged, UserActivated, UserDeactivated, UserRegistered
-from booking.refusals import LastAdmin, NotFound, Refused, UserInactive
+from booking.refusals import LastAdmin, NotFound, Refused, RoleHoldsNoBookings, UserInactive
 from booking.roles import Role
 from booking.users import Admins, User, activate, change_allowance, change_role, deactivate, register
 from tests.examples import ANA, BEN, MONDAY_8AM, NEW_YEAR, created, given, hours, registered
@@ -39,6 +39,12 @@ def test_a_user_acts_in_one_role_while_active():
 
 def test_a_deactivated_user_holds_no_new_booking():
     assert list(given(User(ANA), registered(), DEACTIVATED).objections()) == [UserInactive()]
+
+
+def test_an_auditor_holds_no_new_booking():
+    auditor = given(User(ANA), registered(role=Role.AUDITOR))
+
+    assert list(auditor.objections()) == [RoleHoldsNoBookings(Role.AUDITOR)]
 
 
 def test_bookings_are_no_part_of_a_user():
