@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """STUDENTs book for themselves; STAFF also run spaces, ADMINs also the rest; AUDITORs read history, nothing else."""
+    """STUDENTs book for themselves; STAFF also run spaces, ADMINs the rest; AUDITORs read history, nothing else."""
 
     STUDENT = "STUDENT"
     STAFF = "STAFF"

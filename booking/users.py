@@ -80,34 +80,32 @@ def register(user: User, *, role: Role, max_active_bookings: int, now: datetime)
         yield UserRegistered(user_id=user.id, role=role, max_active_bookings=max_active_bookings, at=now)
 
 
-def change_role(user: User, admins: Admins, *, role: Role, now: datetime) -> Iterator[Event]:
-    """The fact that gives `user` another role, or nothing. Raises `NotFound`, `Refused`."""
+def change(
+    user: User,
+    admins: Admins,
+    *,
+    role: Role | None,
+    max_active_bookings: int | None,
+    is_active: bool | None,
+    now: datetime,
+) -> Iterator[Event]:
+    """The facts that give `user` what is named and is not so already; None stays. Bookings held over a limit stay.
+
+    Raises `NotFound`, `Refused`.
+    """
     known(user)
-    if role is not user.role:
+    role = role or user.role
+    stays = user.is_active if is_active is None else is_active
+    if not (stays and role is Role.ADMIN):
         refuse_if(admins.objections(losing=user.id))
-        yield RoleChanged(user_id=user.id, role=role, role_before=user.role, is_active=user.is_active, at=now)
-
-
-def change_allowance(user: User, *, max_active_bookings: int, now: datetime) -> Iterator[Event]:
-    """The fact that gives `user` another limit, or nothing; bookings held over it stay. Raises `NotFound`."""
-    known(user)
-    if max_active_bookings != user.max_active_bookings:
+    if max_active_bookings is not None and max_active_bookings != user.max_active_bookings:
         yield AllowanceChanged(user_id=user.id, max_active_bookings=max_active_bookings, at=now)
-
-
-def deactivate(user: User, admins: Admins, *, now: datetime) -> Iterator[Event]:
-    """The fact that stops `user` from acting, or nothing. Raises `NotFound`, `Refused`."""
-    known(user)
-    if user.is_active:
-        refuse_if(admins.objections(losing=user.id))
-        yield UserDeactivated(user_id=user.id, role=user.role, at=now)
-
-
-def activate(user: User, *, now: datetime) -> Iterator[Event]:
-    """The fact that lets `user` act again, or nothing. Raises `NotFound`."""
-    known(user)
-    if not user.is_active:
-        yield UserActivated(user_id=user.id, role=user.role, at=now)
+    if role is not user.role:
+        yield RoleChanged(user_id=user.id, role=role, role_before=user.role, is_active=user.is_active, at=now)
+    if stays and not user.is_active:
+        yield UserActivated(user_id=user.id, role=role, at=now)
+    if user.is_active and not stays:
+        yield UserDeactivated(user_id=user.id, role=role, at=now)
 
 
 def known(user: User) -> None:

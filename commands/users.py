@@ -5,7 +5,7 @@ from uuid import UUID
 
 from booking import users
 from booking.roles import Role
-from booking.users import User
+from booking.users import Admins, User
 from commands.accounts import Account
 from commands.command import Command
 from journal.folding import Named, admins, user
@@ -43,48 +43,30 @@ class RegisterUser(_AboutUser):
 
 
 @dataclass(eq=False, kw_only=True)
-class ChangeRole(_AboutUser):
-    """Give a user another role. Raises `NotAllowed`, `NotFound`, `Refused`."""
+class ChangeUser(_AboutUser):
+    """Give a user another role, limit or state, all that is named or nothing; None stays, and so do held bookings.
 
-    role: Role
+    Raises `NotAllowed`, `NotFound`, `Refused`.
+    """
 
-    def name(self) -> None:
-        super().name()
-        self.admins = self.writes(admins())
-
-    def execute(self) -> None:
-        self.must_be(Role.ADMIN)
-        self.record(users.change_role(self.user, self.admins, role=self.role, now=self.now))
-
-
-@dataclass(eq=False, kw_only=True)
-class ChangeAllowance(_AboutUser):
-    """Let a user hold another number of bookings at once. Raises `NotAllowed`, `NotFound`."""
-
-    max_active_bookings: int
-
-    def execute(self) -> None:
-        self.must_be(Role.ADMIN)
-        self.record(users.change_allowance(self.user, max_active_bookings=self.max_active_bookings, now=self.now))
-
-
-@dataclass(eq=False, kw_only=True)
-class DeactivateUser(_AboutUser):
-    """Stop a user from acting; bookings they hold stay. Raises `NotAllowed`, `NotFound`, `Refused`."""
+    role: Role | None = None
+    max_active_bookings: int | None = None
+    is_active: bool | None = None
 
     def name(self) -> None:
         super().name()
-        self.admins = self.writes(admins())
+        # A limit alone makes and unmakes no ADMIN: it need not wait for those who do.
+        self.admins = Admins() if self.role is None and self.is_active is None else self.writes(admins())
 
     def execute(self) -> None:
         self.must_be(Role.ADMIN)
-        self.record(users.deactivate(self.user, self.admins, now=self.now))
-
-
-@dataclass(eq=False, kw_only=True)
-class ActivateUser(_AboutUser):
-    """Let a user act again. Raises `NotAllowed`, `NotFound`."""
-
-    def execute(self) -> None:
-        self.must_be(Role.ADMIN)
-        self.record(users.activate(self.user, now=self.now))
+        self.record(
+            users.change(
+                self.user,
+                self.admins,
+                role=self.role,
+                max_active_bookings=self.max_active_bookings,
+                is_active=self.is_active,
+                now=self.now,
+            )
+        )

@@ -26,7 +26,7 @@ from commands import accounts, deciding
 from commands.accounts import Account
 from commands.command import Author
 from commands.deciding import Done, KeyReused
-from commands.users import ActivateUser, ChangeAllowance, ChangeRole, DeactivateUser, RegisterUser
+from commands.users import ChangeUser, RegisterUser
 from journal import folding
 
 router = APIRouter(tags=["commands: users"], responses=PROBLEMS, route_class=StrictRoute)
@@ -68,14 +68,24 @@ class UserChange(Body):
     """What is to be changed of a user; null and what is not given stay."""
 
     role: Role | None = None
+    is_admin: Annotated[StrictBool | None, Field(description="The role ADMIN or, if false, STUDENT.")] = None
     max_active_bookings: Annotated[StrictInt, Field(ge=1, le=1_000)] | None = None
     is_active: StrictBool | None = None
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if self.role is None and self.max_active_bookings is None and self.is_active is None:
+        if all(given is None for given in (self.role, self.is_admin, self.max_active_bookings, self.is_active)):
             raise PydanticCustomError("nothing-given", "Give something to change")
+        if self.role is not None and self.is_admin is not None and self.is_admin is not (self.role is Role.ADMIN):
+            raise PydanticCustomError("roles-contradict", "Give a role and is_admin that agree, or one of them")
         return self
+
+    @property
+    def role_given(self) -> Role | None:
+        """The role in either way of naming it; None for the one the user has."""
+        if self.role is not None or self.is_admin is None:
+            return self.role
+        return Role.ADMIN if self.is_admin else Role.STUDENT
 
 
 @router.post("/auth/register", status_code=201, response_model=RegisteredDocument, openapi_extra=COMMAND)
@@ -165,18 +175,15 @@ async def sign_in(credentials: Annotated[Credentials, Depends(_credentials)], re
     dependencies=[Depends(require_roles("ADMIN"))],
 )
 async def change(user_id: UUID, body: UserChange, sender: TheSender) -> Response:
-    """Change a user's role, limit or state. Held bookings stay, and are listed when the user is deactivated."""
-    commands: list[ActivateUser | ChangeAllowance | ChangeRole | DeactivateUser] = []
-    if body.max_active_bookings is not None:
-        commands.append(ChangeAllowance(user_id=user_id, max_active_bookings=body.max_active_bookings))
-    if body.is_active is True:
-        commands.append(ActivateUser(user_id=user_id))
-    if body.role is not None:
-        commands.append(ChangeRole(user_id=user_id, role=body.role))
-    if body.is_active is False:
-        commands.append(DeactivateUser(user_id=user_id))
-    for command in commands:
-        done = await sender.part(type(command).__name__).do(command)
+    """Change a user's role, limit and state, all or nothing. Who is deactivated keeps their bookings, listed here."""
+    done = await sender.do(
+        ChangeUser(
+            user_id=user_id,
+            role=body.role_given,
+            max_active_bookings=body.max_active_bookings,
+            is_active=body.is_active,
+        )
+    )
     user = done.subject
     document = user_document(user, (await accounts.of_users(sender.rooms.journal, [user_id]))[user_id]) | {
         "max_active_bookings": user.max_active_bookings,

@@ -4,6 +4,7 @@ import pytest
 
 from booking.roles import Role
 from tests.api.houses import House, a_slot
+from tests.journals import Place
 
 
 @pytest.mark.parametrize(
@@ -26,6 +27,56 @@ async def test_an_auditor_changes_nothing(house: House) -> None:
     assert "alternatives" not in booked.json() or not booked.json()["alternatives"]
     assert (await auditor.patch(f"/admin/spaces/{space_id}", json={"name": "Mine"})).status_code == 403
     assert (await auditor.patch(f"/admin/users/{other}", json={"role": "ADMIN"})).status_code == 403
+
+
+async def test_what_an_administrator_changes_at_once_is_one_command(house: House, place: Place) -> None:
+    user_id, admin = await house.user(), await house.signed_in(Role.ADMIN)
+
+    body = {"role": "STAFF", "max_active_bookings": 7, "is_active": False}
+    answer = await admin.patch(f"/admin/users/{user_id}", json=body)
+
+    assert answer.status_code == 200, answer.text
+    facts = place.rows()[-3:]
+    assert [fact.type for fact in facts] == ["AllowanceChanged", "RoleChanged", "UserDeactivated"]
+    assert len({fact.command_id for fact in facts}) == 1
+    assert answer.headers["Journal-Position"] == str(facts[-1].position)
+
+
+async def test_is_admin_stands_for_a_role(house: House) -> None:
+    user_id, admin = await house.user(), await house.signed_in(Role.ADMIN)
+
+    promoted = (await admin.patch(f"/admin/users/{user_id}", json={"is_admin": True})).json()
+    demoted = (await admin.patch(f"/admin/users/{user_id}", json={"is_admin": False})).json()
+    both = (await admin.patch(f"/admin/users/{user_id}", json={"is_admin": False, "role": "STAFF"})).json()
+
+    assert (promoted["role"], promoted["is_admin"]) == ("ADMIN", True)
+    assert (demoted["role"], demoted["is_admin"]) == ("STUDENT", False)
+    assert (both["role"], both["is_admin"]) == ("STAFF", False)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"is_admin": True, "role": "STAFF"},
+        {"is_admin": False, "role": "ADMIN"},
+        {"is_admin": "yes"},
+        {"max_active_bookings": 0},
+        {"max_active_bookings": 1001},
+        {"role": "OWNER"},
+    ],
+    ids=str,
+)
+async def test_a_change_that_cannot_be_meant_is_422_and_changes_nothing(
+    house: House, place: Place, body: dict[str, object]
+) -> None:
+    user_id, admin = await house.user(), await house.signed_in(Role.ADMIN)
+    before = len(place.rows())
+
+    answer = await admin.patch(f"/admin/users/{user_id}", json=body)
+
+    assert answer.status_code == 422
+    assert len(place.rows()) == before
 
 
 async def test_who_becomes_an_auditor_gives_back_what_they_hold_and_moves_nothing(house: House) -> None:
