@@ -1,9 +1,14 @@
 """Administration over HTTP: who may read and change what, and what is left of a person who was erased."""
 
+from typing import Any
+from uuid import uuid4
+
 import pytest
+from httpx import AsyncClient
 
 from booking.roles import Role
-from tests.api.houses import House, a_slot
+from daybook.embedded import Stores
+from tests.api.houses import House, a_house, a_slot
 from tests.journals import Place
 
 
@@ -89,3 +94,75 @@ async def test_who_becomes_an_auditor_gives_back_what_they_hold_and_moves_nothin
     cancelled = await user.delete(f"/bookings/{booked['id']}")
 
     assert (moved.status_code, cancelled.status_code) == (409, 200)
+
+
+async def listed(admin: AsyncClient, **asked: object) -> list[dict[str, Any]]:
+    """Every user that fits, page by page."""
+    answer, users = await admin.get("/admin/users", params=asked), []
+    while True:
+        assert answer.status_code == 200, answer.text
+        users += answer.json()
+        if "next" not in answer.links:
+            return users
+        answer = await admin.get(answer.links["next"]["url"])
+
+
+async def test_users_are_listed_in_order_of_registration_page_by_page(stores: Stores, own_place: Place) -> None:
+    async with a_house(stores, own_place) as house:
+        made = [await house.user(role, limit=9) for role in (Role.ADMIN, Role.STAFF, Role.STUDENT, Role.AUDITOR)]
+        admin = house.client(made[0])
+
+        first = await admin.get("/admin/users", params={"limit": 3})
+        users = await listed(admin, limit=3)
+
+    assert [user["id"] for user in first.json()] == [str(id) for id in made[:3]]
+    assert [user["id"] for user in users] == [str(id) for id in made]
+    assert users[0] == {
+        "id": str(made[0]),
+        "email": f"{made[0]}@example.org",
+        "full_name": "Somebody",
+        "role": "ADMIN",
+        "is_admin": True,
+        "max_active_bookings": 9,
+        "is_active": True,
+        "created_at": users[0]["created_at"],
+    }
+    assert "example.org" not in first.links["next"]["url"]
+
+
+async def test_users_are_found_by_part_of_address_or_name_role_and_state(house: House) -> None:
+    admin, nobody, mark = await house.signed_in(Role.ADMIN), house.client(), uuid4().hex
+    people = {"Ana 100%_Ñandú": f"{mark}.a@example.org", "Ben": f"{mark}.b@example.org"}
+    ids = {}
+    for name, email in people.items():
+        body = {"email": email, "password": "correct horse battery staple", "full_name": name}
+        ids[name] = (await nobody.post("/auth/register", json=body)).json()["user"]["id"]
+    ana, ben = ids.values()
+    await admin.patch(f"/admin/users/{ben}", json={"role": "STAFF", "is_active": False})
+
+    async def found(**asked: object) -> list[str]:
+        return [user["id"] for user in await listed(admin, **asked) if user["id"] in (ana, ben)]
+
+    assert await found(search=mark.upper()) == [ana, ben]
+    assert await found(search="100%_ñ") == [ana]
+    assert await found(search="%") == [ana]
+    assert await found(search=mark, role="STAFF") == [ben]
+    assert await found(search=mark, is_active=True) == [ana]
+    assert await found(search=mark, role="STUDENT", is_active=False) == []
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"cursor": "MTIz"}, {"cursor": "MjAyNi0wMS0wMVQwMDowMDowMCB4"}, {"role": "OWNER"}, {"search": ""}, {"limit": 201}],
+    ids=str,
+)
+async def test_a_listing_that_cannot_be_is_422(house: House, asked: dict[str, object]) -> None:
+    admin = await house.signed_in(Role.ADMIN)
+
+    assert (await admin.get("/admin/users", params=asked)).status_code == 422
+
+
+async def test_only_administrators_list_users(house: House) -> None:
+    for role in (Role.STUDENT, Role.STAFF, Role.AUDITOR):
+        assert (await (await house.signed_in(role)).get("/admin/users")).status_code == 403
+    assert (await house.client().get("/admin/users")).status_code == 401
