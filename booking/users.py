@@ -11,6 +11,7 @@ from booking.events import (
     RoleChanged,
     UserActivated,
     UserDeactivated,
+    UserErased,
     UserRegistered,
 )
 from booking.refusals import LastAdmin, NotFound, Refusal, RoleHoldsNoBookings, UserInactive, refuse_if
@@ -23,6 +24,7 @@ class User:
 
     id: UUID
     exists: bool = False
+    is_erased: bool = False
     role: Role = Role.STUDENT
     is_active: bool = False
     max_active_bookings: int = 0
@@ -40,6 +42,9 @@ class User:
                 self.is_active = False
             case UserActivated():
                 self.is_active = True
+            case UserErased():
+                self.exists = self.is_active = False
+                self.is_erased = True
 
     def is_any(self, *roles: Role) -> bool:
         """Whether the user may act in one of these roles now."""
@@ -65,7 +70,7 @@ class Admins:
                 self.active.add(event.user_id)
             case RoleChanged(role=Role.ADMIN, is_active=True):
                 self.active.add(event.user_id)
-            case RoleChanged() | UserDeactivated():
+            case RoleChanged() | UserDeactivated() | UserErased():
                 self.active.discard(event.user_id)
 
     def objections(self, *, losing: UUID) -> Iterator[Refusal]:
@@ -75,8 +80,8 @@ class Admins:
 
 
 def register(user: User, *, role: Role, max_active_bookings: int, now: datetime) -> Iterator[Event]:
-    """The fact that lets somebody act, or nothing if they already may."""
-    if not user.exists:
+    """The fact that lets somebody act, or nothing if they already may, or were erased: that is for good."""
+    if not user.exists and not user.is_erased:
         yield UserRegistered(user_id=user.id, role=role, max_active_bookings=max_active_bookings, at=now)
 
 
@@ -106,6 +111,13 @@ def change(
         yield UserActivated(user_id=user.id, role=role, at=now)
     if user.is_active and not stays:
         yield UserDeactivated(user_id=user.id, role=role, at=now)
+
+
+def erase(user: User, admins: Admins, *, now: datetime) -> Iterator[Event]:
+    """The fact that forgets who `user` is. Raises `NotFound`, `Refused`."""
+    known(user)
+    refuse_if(admins.objections(losing=user.id))
+    yield UserErased(user_id=user.id, role=user.role, at=now)
 
 
 def known(user: User) -> None:

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from booking import users
+from booking import bookings, users
 from booking.roles import Role
 from booking.users import Admins, User
-from commands.accounts import Account
+from commands.accounts import Account, erased_along
 from commands.command import Command
-from journal.folding import Named, admins, user
+from journal.folding import Named, admins, allowance, booking, space, user
 from journal.journal import Along
 
 DEFAULT_ALLOWANCE = 5
@@ -70,3 +70,35 @@ class ChangeUser(_AboutUser):
                 now=self.now,
             )
         )
+
+
+@dataclass(eq=False, kw_only=True)
+class EraseUser(_AboutUser):
+    """Forget who a user is: their account and the key of their texts go, and every booking they hold is cancelled.
+
+    One's own command, or an ADMIN's. Raises `NotAllowed`, `NotFound`, `Refused`.
+    """
+
+    names_by_reading = True  # the bookings held, and their spaces
+
+    def name(self) -> None:
+        super().name()
+        self.admins = self.writes(admins())
+        self.allowance = self.writes(allowance(self.user_id))
+        self.held = {id: self.writes(booking(id)) for id in self.allowance.held}
+        self.spaces = {one.space_id: self.reads(space(one.space_id)) for one in self.held.values() if one.revision}
+
+    def execute(self) -> None:
+        self.must_be(*(Role if self.by.user_id == self.user_id else (Role.ADMIN,)))
+        erased = list(users.erase(self.user, self.admins, now=self.now))
+        for id in self.allowance.holding(self.now):
+            one = self.held[id]
+            self.record(
+                bookings.cancel(
+                    one, self.spaces[one.space_id], by=self.by.user_id, at_any_time=True, reason=None, now=self.now
+                )
+            )
+        self.record(erased)
+
+    def along(self) -> Along:
+        return erased_along(self.user_id)

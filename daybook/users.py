@@ -1,4 +1,4 @@
-"""`daybook users`: who has an account; making somebody an ADMIN, as the first one of a system is; stopping somebody."""
+"""`daybook users`: who has an account; making the first ADMIN of a system; stopping and erasing somebody."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -12,14 +12,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from booking.refusals import Refused
+from booking.refusals import NotFound, Refused
 from booking.roles import Role
 from booking.users import User
 from commands import accounts, directory
 from commands.command import Author, Command
 from commands.deciding import Deciding, Request
 from commands.directory import Listed
-from commands.users import ChangeUser
+from commands.users import ChangeUser, EraseUser
 from daybook.auditing import printable
 from daybook.settings import Settings
 from daybook.supervisor import CannotRun
@@ -61,6 +61,11 @@ def commands(stores: Callable[[], Settings], complaining: Callable[[int], Abstra
         """Stop somebody from acting; the bookings they hold stay."""
         run(lambda journal: _change(journal, email, lambda id: ChangeUser(user_id=id, is_active=False)))
 
+    @app.command()
+    def erase(id: Annotated[UUID, typer.Argument(help="The id of the user.", show_default=False)]) -> None:
+        """Forget somebody for good: their account and texts go, and the bookings they hold are cancelled."""
+        run(lambda journal: _erase(journal, id))
+
     return app
 
 
@@ -72,6 +77,8 @@ async def _over_journal(settings: Settings, do: Callable[[Journal], Coroutine[An
         raise CannotRun(str(error)) from error
     except psycopg.errors.UndefinedTable:
         raise CannotRun("the database has no journal: run `daybook migrate` first") from None
+    except NotFound as error:
+        raise CannotRun(str(error)) from None
     except Refused as refused:
         raise CannotRun(" ".join(refusal.detail for refusal in refused.refusals)) from None
     finally:
@@ -120,6 +127,11 @@ async def _change(journal: Journal, email: str, change: Callable[[UUID], Command
         raise CannotRun(f"nobody has the e-mail address {email}")
     user = await _do(journal, change(found[0]))
     typer.echo(f"{email} is {user.role}, {'active' if user.is_active else 'deactivated'}")
+
+
+async def _erase(journal: Journal, user_id: UUID) -> None:
+    await _do(journal, EraseUser(user_id=user_id))
+    typer.echo(f"{user_id} is erased")
 
 
 async def _do(journal: Journal, command: Command[User]) -> User:

@@ -102,10 +102,10 @@ async def test_nobody_is_asked_again_who_is_known(place: Place, do: Doing) -> No
         async with following(callers):
             await kept(callers, user_id)
         await journal.close()
-        before = journal.sessions
+        before = journal.era
 
         assert (await callers.of(user_id)).role is Role.STUDENT
-        assert journal.sessions == before
+        assert journal.era == before
 
 
 async def test_a_user_nobody_follows_is_read_each_time(journal: Journal, do: Doing) -> None:

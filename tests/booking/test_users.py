@@ -5,10 +5,18 @@ from dataclasses import replace
 
 import pytest
 
-from booking.events import AllowanceChanged, Event, RoleChanged, UserActivated, UserDeactivated, UserRegistered
+from booking.events import (
+    AllowanceChanged,
+    Event,
+    RoleChanged,
+    UserActivated,
+    UserDeactivated,
+    UserErased,
+    UserRegistered,
+)
 from booking.refusals import LastAdmin, NotFound, Refused, RoleHoldsNoBookings, UserInactive
 from booking.roles import Role
-from booking.users import Admins, User, change, register
+from booking.users import Admins, User, change, erase, register
 from tests.examples import ANA, BEN, MONDAY_8AM, NEW_YEAR, created, given, hours, registered
 
 ADMIN_ANA, ADMIN_BEN = registered(ANA, role=Role.ADMIN), registered(BEN, role=Role.ADMIN)
@@ -191,3 +199,27 @@ def test_admins_are_those_active_in_the_role_now():
     assert given(admins, UserActivated(user_id=BEN, role=Role.ADMIN, at=NEW_YEAR)).active == {ANA, BEN}
     assert given(admins, UserDeactivated(user_id=BEN, role=Role.ADMIN, at=NEW_YEAR)).active == {ANA}
     assert given(admins, UserActivated(user_id=BEN, role=Role.STUDENT, at=NEW_YEAR)).active == {ANA}
+
+
+def test_who_is_erased_is_nobody_for_good():
+    ana = given(User(ANA), registered())
+
+    facts = list(erase(ana, Admins(), now=MONDAY_8AM))
+
+    assert facts == [UserErased(user_id=ANA, role=Role.STUDENT, at=MONDAY_8AM)]
+    erased = given(ana, *facts)
+    assert not erased.is_any(*Role)
+    assert list(register(erased, role=Role.ADMIN, max_active_bookings=5, now=MONDAY_8AM)) == []
+    for again in (erase(erased, Admins(), now=MONDAY_8AM), changed(erased, Admins(), is_active=True)):
+        with pytest.raises(NotFound):
+            list(again)
+
+
+def test_the_last_active_admin_is_not_erased_and_one_of_two_is():
+    ana, alone = given(User(ANA), ADMIN_ANA), given(Admins(), ADMIN_ANA)
+
+    with pytest.raises(Refused, match="last-admin"):
+        list(erase(ana, alone, now=MONDAY_8AM))
+
+    both = given(Admins(), ADMIN_ANA, ADMIN_BEN)
+    assert given(both, *erase(ana, both, now=MONDAY_8AM)).active == {BEN}

@@ -106,3 +106,12 @@ def test_a_journal_that_is_not_there_is_told_in_a_line(users: Users, monkeypatch
         1,
         "daybook: the database has no journal: run `daybook migrate` first\n",
     )
+
+
+def test_somebody_is_erased_by_id(place: Place, users: Users):
+    erased, again = users("erase", BEN), users("erase", BEN)
+
+    assert (erased.exit_code, erased.output) == (0, f"{BEN} is erased\n")
+    assert [one["email"] for one in told(users("list"))] == ["ana@example.com"]
+    assert (again.exit_code, again.output) == (1, f"daybook: no user {BEN}\n")
+    assert (place.rows()[-1].type, place.rows()[-1].actor) == ("UserErased", "system:operator")
