@@ -166,3 +166,32 @@ async def test_only_administrators_list_users(house: House) -> None:
     for role in (Role.STUDENT, Role.STAFF, Role.AUDITOR):
         assert (await (await house.signed_in(role)).get("/admin/users")).status_code == 403
     assert (await house.client().get("/admin/users")).status_code == 401
+
+
+async def test_a_person_is_given_all_that_is_held_on_them(house: House) -> None:
+    user_id, other = await house.user(), await house.signed_in()
+    staff, space_id, person = await house.signed_in(Role.STAFF), await house.space(), house.client(user_id)
+    slots = {"kept": a_slot(10, 11), "given back": a_slot(12, 13)}
+    kept, given_back = [
+        (await person.post("/bookings", json={"space_id": space_id, **slot, "notes": notes})).json()
+        for notes, slot in slots.items()
+    ]
+    await other.post("/bookings", json={"space_id": space_id, **a_slot(15, 16)})
+    kept = (await person.patch(f"/bookings/{kept['id']}", json={"notes": "changed"})).json()
+    given_back = (await staff.delete(f"/bookings/{given_back['id']}", params={"reason": "rain"})).json()
+
+    held = (await person.get("/auth/me/export")).json()
+
+    assert held["account"] == (await person.get("/auth/me")).json()
+    assert held["bookings"] == [kept, given_back]
+    assert [fact["type"] for fact in held["facts"]] == [
+        "UserRegistered",
+        "BookingCreated",
+        "BookingCreated",
+        "BookingNotesChanged",
+        "BookingCancelled",
+    ]
+    assert {fact["payload"]["user_id"] for fact in held["facts"]} == {str(user_id)}
+    texts = [fact["payload"].get("notes") or fact["payload"].get("reason") for fact in held["facts"]]
+    assert texts == [None, "kept", "given back", "changed", "rain"]
+    assert (await house.client().get("/auth/me/export")).status_code == 401
