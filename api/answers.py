@@ -35,9 +35,13 @@ def stored(request: Request, json: bytes, position: int, *, tag: str | None = No
 
 def listed(page: Page, request: Request) -> Response:
     """One page of a list, and where the next one is (RFC 8288)."""
-    answer = stored(request, page.json, page.position)
-    if page.cursor is not None:
-        asked = {**request.query_params, "cursor": page.cursor}
+    return linked(stored(request, page.json, page.position), page.cursor, request)
+
+
+def linked(answer: Response, cursor: str | None, request: Request) -> Response:
+    """The answer with a link to the page that a cursor begins, if there is one."""
+    if cursor is not None:
+        asked = {**request.query_params, "cursor": cursor}
         # Not from the request's URL: that is made of its Host header, which may be anything.
         answer.headers["Link"] = f'<{quote(request.scope["path"])}?{urlencode(asked)}>; rel="next"'
     return answer

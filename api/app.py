@@ -16,9 +16,9 @@ from api.command_routers import dev
 from api.command_routers import spaces as space_commands
 from api.command_routers import users as user_commands
 from api.door import Door
+from api.query_routers import administration, health
 from api.query_routers import bookings as booking_queries
 from api.query_routers import dashboards as dashboard_queries
-from api.query_routers import health
 from api.query_routers import projections as projection_queries
 from api.query_routers import spaces as space_queries
 from api.query_routers import stream as stream_queries
@@ -36,6 +36,7 @@ ROUTERS = (
     health.router,
     user_queries.router,
     dashboard_queries.router,
+    administration.router,
     projection_queries.router,
     stream_queries.router,
     user_commands.router,

@@ -81,7 +81,7 @@ class Callers:
 
     async def _hear(self) -> None:
         news = await self._journal.user_facts(after=self._position)
-        past = news.journal_id, self._journal.sessions
+        past = news.journal_id, self._journal.era
         if past != self._past or not news.complete:
             # Another journal, perhaps another past of this one, or too much to catch up on: know nobody any more.
             self._known.clear()

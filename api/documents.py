@@ -189,6 +189,13 @@ class ChangedUserDocument(OwnUserDocument):
     held_bookings: list[BookingDocument] | None = None
 
 
+class ListedUserDocument(OwnUserDocument):
+    """A user among all."""
+
+    is_active: bool
+    created_at: datetime
+
+
 class TokenDocument(BaseModel):
     """An access token, good for so many seconds."""
 

@@ -28,6 +28,7 @@ from booking.refusals import (
     OutsideOpeningHours,
     Refusal,
     Refused,
+    RoleHoldsNoBookings,
     SlotTaken,
     SlotTooLong,
     SlotTooShort,
@@ -58,6 +59,7 @@ STATUS: Mapping[type[Refusal], int] = {
     AllowanceUsedUp: 409,
     BookingNotActive: 409,
     UserInactive: 409,
+    RoleHoldsNoBookings: 409,
     LastAdmin: 409,
     EmailTaken: 409,
 }

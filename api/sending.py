@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 from urllib.parse import quote
-from uuid import UUID, uuid4, uuid5
+from uuid import UUID, uuid4
 
 from fastapi import Depends, Request
 from fastapi.security.base import SecurityBase
@@ -91,11 +91,6 @@ class Sender:
     async def do(self, command: Command[S]) -> Done[S]:
         """Carry the command out in the sender's name; raises what `Deciding.do` raises."""
         return await self.rooms.deciding.do(command, by=self.by, request=self.request)
-
-    def part(self, name: str) -> "Sender":
-        """The sender of one of several commands of the same request."""
-        request = replace(self.request, command_id=uuid5(self.request.command_id, name))
-        return replace(self, request=request)
 
     async def answer(
         self, done: Done[Any], document: Mapping[str, Any], *, status: int = 200, location: str | None = None

@@ -11,7 +11,7 @@ import orjson
 from cryptography.exceptions import InvalidTag
 
 from booking.bookings import Booking
-from booking.events import Event
+from booking.events import BookingEvent, Event
 from booking.refusals import NotFound
 from journal import codec, tags
 from journal.chain import COLUMNS, Row
@@ -164,6 +164,15 @@ async def of_tags(journal: Journal, wanted: Sequence[str]) -> AsyncIterator[Fact
     _, end, _ = await journal.head()
     async for fact in _up_to(journal, wanted, end):
         yield fact
+
+
+async def of_person(journal: Journal, user_id: UUID) -> Sequence[Fact]:
+    """Every fact about a user and their bookings there is now, in order. Raises `Unavailable`."""
+    wanted = [tags.user(user_id), tags.allowance(user_id)]
+    facts = [fact async for fact in of_tags(journal, wanted)]
+    # What changes no allowance, as other notes do, bears the tag of its booking alone.
+    wanted += {tags.booking(fact.event.booking_id): None for fact in facts if isinstance(fact.event, BookingEvent)}
+    return [fact async for fact in of_tags(journal, wanted)]
 
 
 async def booking_as_of(journal: Journal, booking_id: UUID, as_of: int | datetime | None = None) -> AsOf:

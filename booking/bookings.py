@@ -17,6 +17,7 @@ from booking.events import (
     BookingNotesChanged,
     BookingRescheduled,
     Event,
+    UserErased,
 )
 from booking.refusals import BookingNotActive, DeadlinePassed, NotFound, Refusal, refuse_if
 from booking.slots import Slot, Span
@@ -64,6 +65,9 @@ class Booking:
                 self.recorded_status = Status.CANCELLED
             case BookingExpired():
                 self.recorded_status = Status.EXPIRED
+            case UserErased():
+                self.notes = None  # as from facts whose texts nobody can open any more: no other change of the booking
+                return
             case _:
                 return
         self.updated_at = event.at

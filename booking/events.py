@@ -214,6 +214,15 @@ class UserActivated:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserErased:
+    """Who the user was is forgotten: account and key are gone with this fact, and no text of theirs can be read."""
+
+    user_id: UUID
+    role: Role
+    at: datetime
+
+
 BookingEvent = BookingCreated | BookingRescheduled | BookingNotesChanged | BookingCancelled | BookingExpired
 SpaceEvent = (
     SpaceCreated
@@ -225,5 +234,5 @@ SpaceEvent = (
     | SpaceDeactivated
     | SpaceActivated
 )
-UserEvent = UserRegistered | RoleChanged | AllowanceChanged | UserDeactivated | UserActivated
+UserEvent = UserRegistered | RoleChanged | AllowanceChanged | UserDeactivated | UserActivated | UserErased
 Event = BookingEvent | SpaceEvent | UserEvent

@@ -8,6 +8,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from booking.opening_hours import Stretch
+from booking.roles import Role
 from booking.slots import Span
 
 
@@ -172,6 +173,17 @@ class UserInactive(Refusal):
     @property
     def detail(self) -> str:
         return "The user has been deactivated."
+
+
+@dataclass(frozen=True, slots=True)
+class RoleHoldsNoBookings(Refusal):
+    """Users of this role hold no bookings"""
+
+    role: Role
+
+    @property
+    def detail(self) -> str:
+        return f"An {self.role} reads history and does nothing else; give the user another role first."
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ from enum import StrEnum
 
 
 class Role(StrEnum):
-    """STUDENTs book for themselves; STAFF also run spaces; ADMINs also run the rest."""
+    """STUDENTs book for themselves; STAFF also run spaces, ADMINs the rest; AUDITORs read history, nothing else."""
 
     STUDENT = "STUDENT"
     STAFF = "STAFF"
     ADMIN = "ADMIN"
+    AUDITOR = "AUDITOR"

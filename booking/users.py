@@ -11,9 +11,10 @@ from booking.events import (
     RoleChanged,
     UserActivated,
     UserDeactivated,
+    UserErased,
     UserRegistered,
 )
-from booking.refusals import LastAdmin, NotFound, Refusal, UserInactive, refuse_if
+from booking.refusals import LastAdmin, NotFound, Refusal, RoleHoldsNoBookings, UserInactive, refuse_if
 from booking.roles import Role
 
 
@@ -23,6 +24,7 @@ class User:
 
     id: UUID
     exists: bool = False
+    is_erased: bool = False
     role: Role = Role.STUDENT
     is_active: bool = False
     max_active_bookings: int = 0
@@ -40,6 +42,9 @@ class User:
                 self.is_active = False
             case UserActivated():
                 self.is_active = True
+            case UserErased():
+                self.exists = self.is_active = False
+                self.is_erased = True
 
     def is_any(self, *roles: Role) -> bool:
         """Whether the user may act in one of these roles now."""
@@ -49,6 +54,8 @@ class User:
         """Why the user cannot hold a booking."""
         if not self.is_active:
             yield UserInactive()
+        if self.role is Role.AUDITOR:
+            yield RoleHoldsNoBookings(self.role)
 
 
 @dataclass(slots=True)
@@ -63,7 +70,7 @@ class Admins:
                 self.active.add(event.user_id)
             case RoleChanged(role=Role.ADMIN, is_active=True):
                 self.active.add(event.user_id)
-            case RoleChanged() | UserDeactivated():
+            case RoleChanged() | UserDeactivated() | UserErased():
                 self.active.discard(event.user_id)
 
     def objections(self, *, losing: UUID) -> Iterator[Refusal]:
@@ -73,39 +80,44 @@ class Admins:
 
 
 def register(user: User, *, role: Role, max_active_bookings: int, now: datetime) -> Iterator[Event]:
-    """The fact that lets somebody act, or nothing if they already may."""
-    if not user.exists:
+    """The fact that lets somebody act, or nothing if they already may, or were erased: that is for good."""
+    if not user.exists and not user.is_erased:
         yield UserRegistered(user_id=user.id, role=role, max_active_bookings=max_active_bookings, at=now)
 
 
-def change_role(user: User, admins: Admins, *, role: Role, now: datetime) -> Iterator[Event]:
-    """The fact that gives `user` another role, or nothing. Raises `NotFound`, `Refused`."""
+def change(
+    user: User,
+    admins: Admins,
+    *,
+    role: Role | None,
+    max_active_bookings: int | None,
+    is_active: bool | None,
+    now: datetime,
+) -> Iterator[Event]:
+    """The facts that give `user` what is named and is not so already; None stays. Bookings held over a limit stay.
+
+    Raises `NotFound`, `Refused`.
+    """
     known(user)
-    if role is not user.role:
+    role = role or user.role
+    stays = user.is_active if is_active is None else is_active
+    if not (stays and role is Role.ADMIN):
         refuse_if(admins.objections(losing=user.id))
-        yield RoleChanged(user_id=user.id, role=role, role_before=user.role, is_active=user.is_active, at=now)
-
-
-def change_allowance(user: User, *, max_active_bookings: int, now: datetime) -> Iterator[Event]:
-    """The fact that gives `user` another limit, or nothing; bookings held over it stay. Raises `NotFound`."""
-    known(user)
-    if max_active_bookings != user.max_active_bookings:
+    if max_active_bookings is not None and max_active_bookings != user.max_active_bookings:
         yield AllowanceChanged(user_id=user.id, max_active_bookings=max_active_bookings, at=now)
+    if role is not user.role:
+        yield RoleChanged(user_id=user.id, role=role, role_before=user.role, is_active=user.is_active, at=now)
+    if stays and not user.is_active:
+        yield UserActivated(user_id=user.id, role=role, at=now)
+    if user.is_active and not stays:
+        yield UserDeactivated(user_id=user.id, role=role, at=now)
 
 
-def deactivate(user: User, admins: Admins, *, now: datetime) -> Iterator[Event]:
-    """The fact that stops `user` from acting, or nothing. Raises `NotFound`, `Refused`."""
+def erase(user: User, admins: Admins, *, now: datetime) -> Iterator[Event]:
+    """The fact that forgets who `user` is. Raises `NotFound`, `Refused`."""
     known(user)
-    if user.is_active:
-        refuse_if(admins.objections(losing=user.id))
-        yield UserDeactivated(user_id=user.id, role=user.role, at=now)
-
-
-def activate(user: User, *, now: datetime) -> Iterator[Event]:
-    """The fact that lets `user` act again, or nothing. Raises `NotFound`."""
-    known(user)
-    if not user.is_active:
-        yield UserActivated(user_id=user.id, role=user.role, at=now)
+    refuse_if(admins.objections(losing=user.id))
+    yield UserErased(user_id=user.id, role=user.role, at=now)
 
 
 def known(user: User) -> None:

@@ -68,6 +68,20 @@ def _account(row: tuple[UUID, str, str, str]) -> Account:
     return Account(email=row[1], full_name=row[2], password_hash=row[3])
 
 
+# Everything else that is known of the person goes with the account.
+_ERASE = """
+with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
+  unreadable as (delete from sealing_keys k using entered where k.user_id = %(user_id)s and outcomes[1] > 0),
+  closed as (delete from accounts a using entered where a.user_id = %(user_id)s and outcomes[1] > 0)
+select outcomes from entered
+"""
+
+
+def erased_along(user_id: UUID) -> Along:
+    """Destroy the account, and the key of the person's texts, together with the fact that erases them."""
+    return Along(_ERASE, {"user_id": user_id})
+
+
 class Passwords:
     """Hashes and checks passwords in a few threads of their own: bcrypt is slow on purpose."""
 

@@ -9,7 +9,14 @@ from uuid import UUID
 
 from booking import bookings, finding
 from booking.bookings import Booking
-from booking.refusals import AllowanceUsedUp, NotFound, Refusal, SpaceInactive, UserInactive
+from booking.refusals import (
+    AllowanceUsedUp,
+    NotFound,
+    Refusal,
+    RoleHoldsNoBookings,
+    SpaceInactive,
+    UserInactive,
+)
 from booking.roles import Role
 from booking.slots import BadSlot, Slot
 from booking.zones import zone
@@ -179,13 +186,15 @@ NEAR = timedelta(days=3)
 
 ALTERNATIVES = 3
 
+_WHATEVER_THE_SLOT = (AllowanceUsedUp, UserInactive, RoleHoldsNoBookings, SpaceInactive)
+
 
 async def alternatives(aggregates: Aggregates, space_id: UUID, slot: Slot, refusals: Sequence[Refusal]) -> list[Slot]:
     """Slots as long as a refused one, and near it, that would be accepted now; none where no other slot could be.
 
     Raises `Unavailable`.
     """
-    if any(isinstance(refusal, (AllowanceUsedUp, UserInactive, SpaceInactive)) for refusal in refusals):
+    if any(isinstance(refusal, _WHATEVER_THE_SLOT) for refusal in refusals):
         return []
     dates: set[date] = set()
     while True:

@@ -27,7 +27,7 @@ from commands.command import Author, Command
 from commands.deciding import Done, Request
 from commands.spaces import CreateSpace
 from commands.timetables import Objection, Row, Timetable, Unusable, Verdict
-from commands.users import ChangeAllowance, ChangeRole
+from commands.users import ChangeUser
 from journal import folding, tags
 from journal.folding import Aggregate, Aggregates, Forgotten, Kept, Named
 from journal.journal import Journal
@@ -201,14 +201,14 @@ class Import:
         user_id = self._wish.user_id
         (user,), now = await self._fresh([folding.user(user_id)])
         (allowance,), _ = await self._fresh([folding.allowance(user_id)])
-        granted = []
-        if user.role is Role.STUDENT:
-            await self._do(ChangeRole(user_id=user_id, role=Role.STAFF), by=IMPORT)
-            granted.append(f"the role {Role.STAFF}")
         needed = len(allowance.holding(now)) + bookings
-        if needed > user.max_active_bookings:
-            await self._do(ChangeAllowance(user_id=user_id, max_active_bookings=needed), by=IMPORT)
-            granted.append(f"an allowance of {needed}")
+        role = Role.STAFF if user.role not in (Role.STAFF, Role.ADMIN) else None
+        limit = needed if needed > user.max_active_bookings else None
+        if role is not None or limit is not None:
+            await self._do(ChangeUser(user_id=user_id, role=role, max_active_bookings=limit), by=IMPORT)
+        granted = [f"the role {role}"] if role else []
+        if limit:
+            granted.append(f"an allowance of {limit}")
         return granted
 
     async def _make(self, missing: Mapping[str, UUID], rows: Iterable[Row], report: Report) -> dict[str, Objection]:

@@ -18,7 +18,7 @@ class Rehearsal:
         # Never one that others look at, and large enough to forget nothing: what is rehearsed stands nowhere else.
         self.aggregates = Aggregates(journal, keep=10_000_000)
         self._journal = journal
-        self._session: int | None = None
+        self._era: int | None = None
 
     async def do(self, command: Command[S], *, by: Author, request: Request) -> Done[S]:
         """What would come of `command`. Raises as `Deciding.do` does, and `Unavailable` when the connection is lost."""
@@ -44,7 +44,7 @@ class Rehearsal:
             except Forgotten:
                 command.prepare(self.aggregates.kept)
                 continue
-            self._session = self._session or self._journal.sessions
-            if self._session != self._journal.sessions:
-                raise Unavailable("the connection was lost, and with it what was rehearsed")
+            self._era = self._era or self._journal.era
+            if self._era != self._journal.era:
+                raise Unavailable("the connection was lost or somebody was erased, and with it what was rehearsed")
             return fresh

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from booking import users
+from booking import bookings, users
 from booking.roles import Role
-from booking.users import User
-from commands.accounts import Account
+from booking.users import Admins, User
+from commands.accounts import Account, erased_along
 from commands.command import Command
-from journal.folding import Named, admins, user
+from journal.folding import Named, admins, allowance, booking, space, user
 from journal.journal import Along
 
 DEFAULT_ALLOWANCE = 5
@@ -43,48 +43,62 @@ class RegisterUser(_AboutUser):
 
 
 @dataclass(eq=False, kw_only=True)
-class ChangeRole(_AboutUser):
-    """Give a user another role. Raises `NotAllowed`, `NotFound`, `Refused`."""
+class ChangeUser(_AboutUser):
+    """Give a user another role, limit or state, all that is named or nothing; None stays, and so do held bookings.
 
-    role: Role
+    Raises `NotAllowed`, `NotFound`, `Refused`.
+    """
+
+    role: Role | None = None
+    max_active_bookings: int | None = None
+    is_active: bool | None = None
+
+    def name(self) -> None:
+        super().name()
+        # A limit alone makes and unmakes no ADMIN: it need not wait for those who do.
+        self.admins = Admins() if self.role is None and self.is_active is None else self.writes(admins())
+
+    def execute(self) -> None:
+        self.must_be(Role.ADMIN)
+        self.record(
+            users.change(
+                self.user,
+                self.admins,
+                role=self.role,
+                max_active_bookings=self.max_active_bookings,
+                is_active=self.is_active,
+                now=self.now,
+            )
+        )
+
+
+@dataclass(eq=False, kw_only=True)
+class EraseUser(_AboutUser):
+    """Forget who a user is: their account and the key of their texts go, and every booking they hold is cancelled.
+
+    One's own command, or an ADMIN's. Raises `NotAllowed`, `NotFound`, `Refused`.
+    """
+
+    names_by_reading = True  # the bookings held, and their spaces
 
     def name(self) -> None:
         super().name()
         self.admins = self.writes(admins())
+        self.allowance = self.writes(allowance(self.user_id))
+        self.held = {id: self.writes(booking(id)) for id in self.allowance.held}
+        self.spaces = {one.space_id: self.reads(space(one.space_id)) for one in self.held.values() if one.revision}
 
     def execute(self) -> None:
-        self.must_be(Role.ADMIN)
-        self.record(users.change_role(self.user, self.admins, role=self.role, now=self.now))
+        self.must_be(*(Role if self.by.user_id == self.user_id else (Role.ADMIN,)))
+        erased = list(users.erase(self.user, self.admins, now=self.now))
+        for id in self.allowance.holding(self.now):
+            one = self.held[id]
+            self.record(
+                bookings.cancel(
+                    one, self.spaces[one.space_id], by=self.by.user_id, at_any_time=True, reason=None, now=self.now
+                )
+            )
+        self.record(erased)
 
-
-@dataclass(eq=False, kw_only=True)
-class ChangeAllowance(_AboutUser):
-    """Let a user hold another number of bookings at once. Raises `NotAllowed`, `NotFound`."""
-
-    max_active_bookings: int
-
-    def execute(self) -> None:
-        self.must_be(Role.ADMIN)
-        self.record(users.change_allowance(self.user, max_active_bookings=self.max_active_bookings, now=self.now))
-
-
-@dataclass(eq=False, kw_only=True)
-class DeactivateUser(_AboutUser):
-    """Stop a user from acting; bookings they hold stay. Raises `NotAllowed`, `NotFound`, `Refused`."""
-
-    def name(self) -> None:
-        super().name()
-        self.admins = self.writes(admins())
-
-    def execute(self) -> None:
-        self.must_be(Role.ADMIN)
-        self.record(users.deactivate(self.user, self.admins, now=self.now))
-
-
-@dataclass(eq=False, kw_only=True)
-class ActivateUser(_AboutUser):
-    """Let a user act again. Raises `NotAllowed`, `NotFound`."""
-
-    def execute(self) -> None:
-        self.must_be(Role.ADMIN)
-        self.record(users.activate(self.user, now=self.now))
+    def along(self) -> Along:
+        return erased_along(self.user_id)

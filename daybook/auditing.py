@@ -116,9 +116,9 @@ def _for_people(fact: Fact, changes: Mapping[str, Mapping[str, Any]]) -> Text:
     told = Text.assemble(
         (_written(row.recorded_at), "cyan"),
         f"  {row.position}  ",
-        (_printable(row.type), "bold"),
-        f"  by {_printable(row.actor)}",
-        (f"  request {_printable(row.correlation_id)}", "dim"),
+        (printable(row.type), "bold"),
+        f"  by {printable(row.actor)}",
+        (f"  request {printable(row.correlation_id)}", "dim"),
     )
     if fact.event is None:
         told.append(f"\n    cannot be read: {_written(fact.payload)}", "red")
@@ -135,11 +135,11 @@ def _written(value: object) -> str:
         case datetime():
             return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
         case str():
-            return _printable(value)
-    return _printable(orjson.dumps(value).decode())
+            return printable(value)
+    return printable(orjson.dumps(value).decode())
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """The text with nothing in it that speaks to the terminal."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from sqlalchemy.exc import OperationalError
 
-from daybook import auditing, embedded, importing, projecting, settings
+from daybook import auditing, embedded, importing, projecting, settings, users
 from daybook.migrations import run
 from daybook.settings import NoSecret, Settings
 from daybook.supervisor import CannotRun
@@ -131,3 +131,4 @@ def _complaining(code: int = 1) -> Iterator[None]:
 
 app.add_typer(auditing.commands(lambda: _with_stores(views=False), _complaining), name="audit")
 app.add_typer(projecting.commands(_with_stores, _complaining), name="projections")
+app.add_typer(users.commands(lambda: _with_stores(views=False), _complaining), name="users")

@@ -54,6 +54,7 @@ FORMS = (
     _form(events.AllowanceChanged, "AllowanceChanged"),
     _form(events.UserDeactivated, "UserDeactivated"),
     _form(events.UserActivated, "UserActivated"),
+    _form(events.UserErased, "UserErased"),
 )
 _BY_EVENT = {form.event: form for form in FORMS}
 _BY_NAME = {(form.name, form.version): form for form in FORMS}
@@ -66,10 +67,14 @@ def sealed_for(event: Event) -> UUID | None:
 
 
 def encode(event: Event, keys: Mapping[UUID, bytes]) -> tuple[str, int, str]:
-    """Stored name, version and JSON of `event`; `keys` holds the key of whoever `sealed_for` names."""
+    """Stored name, version and JSON of `event`; `keys` holds the key of whoever `sealed_for` names.
+
+    Of whoever has none, being erased, no text is kept.
+    """
     form = _BY_EVENT[type(event)]
     if (person := sealed_for(event)) and form.sealed:
-        text = sealing.seal(getattr(event, form.sealed), keys[person], _context(form, event))
+        key = keys.get(person)
+        text = sealing.seal(getattr(event, form.sealed), key, _context(form, event)) if key else None
         event = _with(event, form.sealed, text)
     return form.name, form.version, form.adapter.dump_json(event).decode()
 

@@ -123,7 +123,7 @@ class Aggregates:
         """
         while True:
             reading = await self._journal.read({tag: kept.position for tag, kept in wanted.items()}, command_ids)
-            past = reading.journal_id, self._journal.sessions
+            past = reading.journal_id, self._journal.era
             if past != self._past:
                 self._kept.clear()
                 self._past = past

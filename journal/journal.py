@@ -13,7 +13,7 @@ import psycopg
 import psycopg.sql
 from cryptography.exceptions import InvalidTag
 
-from booking.events import Event, UserEvent
+from booking.events import Event, UserErased, UserEvent
 from journal import codec, tags
 from journal.chain import COLUMNS, Row
 from journal.connection import ANSWER_WITHIN, CONNECT_WITHIN, Line, Unavailable, conninfo
@@ -175,7 +175,10 @@ class Journal:
             "digest": entry.request_digest.hex() if entry.request_digest else None,
             "events": [_stored(event, keys) for event in entry.events],
         }
-        return await self._appends.ask(_Prepared(command, entry.along))
+        outcome = await self._appends.ask(_Prepared(command, entry.along))
+        if outcome > 0:
+            self._hear_of_erasures(entry.events)
+        return outcome
 
     async def read(self, wanted: Mapping[str, int], command_ids: Iterable[UUID] = ()) -> Reading:
         """A snapshot holding, for each wanted tag, its facts above a position; shared with whoever else is waiting.
@@ -201,6 +204,7 @@ class Journal:
         rows = await self._reading.execute(_USER_FACTS, {"after": after, "types": _USER_FACT_TYPES})
         journal_id, head, complete = rows[0][:3]
         facts: list[tuple[int, Any]] = [(row[3], codec.decode(*row[4:])) for row in rows if row[3] is not None]
+        self._hear_of_erasures(event for _, event in facts)
         return News(journal_id, head, complete, facts)
 
     async def rows(self, after: int, limit: int) -> list[Row]:
@@ -213,9 +217,13 @@ class Journal:
         return journal_id, position, hash
 
     @property
-    def sessions(self) -> int:
-        """How often the reading connection was made: what was read in an earlier session may belong to another past."""
-        return self._reading.times_connected
+    def era(self) -> int:
+        """Grows whenever what was read before is to be dropped.
+
+        That is when the reading connection was made anew, as what was read may be of another past, and when somebody
+        was erased, as it may hold their texts.
+        """
+        return self._reading.times_connected + self.keys.forgotten
 
     def bell(self) -> "Bell":
         """Rings when facts have been entered."""
@@ -312,7 +320,13 @@ class Journal:
         await self._open(events)
         return [Recorded(row[0], events[row[0]], row[4], row[5]) for row in rows]
 
+    def _hear_of_erasures(self, events: Iterable[Event]) -> None:
+        for event in events:
+            if isinstance(event, UserErased):
+                self.keys.forget(event.user_id)
+
     async def _open(self, events: dict[int, Event]) -> None:
+        self._hear_of_erasures(events.values())
         people = {position: person for position, event in events.items() if (person := codec.sealed_for(event))}
         if not people:
             return

@@ -45,13 +45,23 @@ class Keys:
     def __init__(self, line: Line, *, keep: int = 20_000) -> None:
         self._line = line
         self._kept: Recent[UUID, bytes] = Recent(keep)
+        self._gone: Recent[UUID, bool] = Recent(keep)
+        self.forgotten = 0
         self._journal_id: UUID | None = None
 
     def belong_to(self, journal_id: UUID) -> None:
         """Forget what was kept of another journal: the same people have other keys there."""
         if journal_id != self._journal_id:
             self._kept.clear()
+            self._gone.clear()
             self._journal_id = journal_id
+
+    def forget(self, person: UUID) -> None:
+        """The person's key was destroyed: read nothing with it any more. `forgotten` counts them."""
+        if not self._gone.get(person):
+            self._kept.drop(person)
+            self._gone.put(person, True)
+            self.forgotten += 1
 
     async def of(self, people: Iterable[UUID]) -> dict[UUID, bytes]:
         """The keys of those of `people` who have one."""
@@ -59,8 +69,9 @@ class Keys:
         if missing := [person for person in people if person not in found]:
             rows = await self._line.execute("select user_id, key from sealing_keys where user_id = any(%s)", (missing,))
             for person, key in rows:
-                self._kept.put(person, key)
-                found[person] = key
+                if not self._gone.get(person):  # it may have been read before it was destroyed
+                    self._kept.put(person, key)
+                    found[person] = key
         return found
 
     def clear(self) -> None:

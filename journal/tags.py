@@ -17,6 +17,7 @@ from booking.events import (
     SpaceEvent,
     UserActivated,
     UserDeactivated,
+    UserErased,
     UserRegistered,
 )
 from booking.roles import Role
@@ -94,7 +95,7 @@ def of(event: Event) -> list[str]:
         case RoleChanged():
             touches_admins = Role.ADMIN in (event.role, event.role_before)
             return [user(event.user_id), ADMINS] if touches_admins else [user(event.user_id)]
-        case UserRegistered() | UserDeactivated() | UserActivated():
+        case UserRegistered() | UserDeactivated() | UserActivated() | UserErased():
             return [user(event.user_id), ADMINS] if event.role is Role.ADMIN else [user(event.user_id)]
 
 

@@ -9,14 +9,14 @@ from uuid import UUID
 import orjson
 
 from booking.bookings import Booking, Status
-from booking.events import BookingEvent, Event
+from booking.events import BookingEvent, Event, UserErased
 from booking.slots import LATEST, LONGEST, LONGEST_BUFFER, Span
 from journal import folding
 from journal.connection import Unavailable
 from journal.folding import Named
 from projections.instants import instant, number
 from projections.reading import BadCursor, Page, Tails, Views, cursor_after, entry_before
-from projections.views import LIMIT, PAGE, Documents, Form, Lists, View
+from projections.views import LIMIT, PAGE, Documents, Form, Lists, Sweep, View
 
 _CONFIRMED, _EXPIRED = b'"status":"confirmed"', b'"status":"expired"'
 _PLACE, _TAIL = 16 + 36, 1 + 16  # bytes of an entry
@@ -29,6 +29,17 @@ def touches(event: Event) -> Iterator[Named[Booking]]:
     """The documents `event` changes."""
     if isinstance(event, BookingEvent):
         yield folding.booking(event.booking_id)
+
+
+def sweeps(event: Event) -> Sweep | None:
+    """All bookings of a person who was erased: their notes must not be read any more."""
+    if isinstance(event, UserErased):
+        return Sweep(_of_user(event.user_id), _booking_of)
+    return None
+
+
+def _booking_of(entry: bytes) -> Named[Booking]:
+    return folding.booking(UUID(entry[16:_PLACE].decode()))
 
 
 def project(event: Event, one: Named[Booking], documents: Documents, to: Lists) -> None:
@@ -192,4 +203,4 @@ def _load(stored: bytes) -> Booking:
     return booking
 
 
-VIEW = View("bookings", 2, {"booking": Form(_dump, _load)}, touches, project)
+VIEW = View("bookings", 2, {"booking": Form(_dump, _load)}, touches, project, sweeps)

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TypeVarTuple
+from typing import Any, TypeVarTuple
 
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError
@@ -20,6 +20,7 @@ from redis.exceptions import TimeoutError as NoAnswer
 
 from journal import chain
 from journal.connection import Unavailable
+from journal.folding import Named
 from journal.journal import Journal, Recorded
 from projections import activity, availability, bookings, spaces, utilisation
 from projections.asking import Asking
@@ -239,8 +240,20 @@ def _behind(generation: Generation, other: Generation | None) -> bool:
 
 
 async def post(facts: Sequence[Recorded], view: View, lease: Lease, to: Generation) -> Generation:
-    """Fold a page into the generation, which has to be right before it, all or nothing. Raises `NotOwner`, `Moved`."""
-    touched = [(fact.event, list(view.touches(fact.event))) for fact in facts]
+    """Fold a page into the generation, which has to be right before it. Raises `NotOwner`, `Moved`.
+
+    All or nothing, apart from a fact that sweeps a list: what comes before it and it itself are pages of their own.
+    """
+    for part, sweep in view.parts(facts):
+        swept = [sweep.named(entry) for entry in await lease.entries(to, sweep.list)] if sweep else []
+        to = await _post(part, swept, view, lease, to)
+    return to
+
+
+async def _post(
+    facts: Sequence[Recorded], swept: Sequence[Named[Any]], view: View, lease: Lease, to: Generation
+) -> Generation:
+    touched = [(fact.event, [*view.touches(fact.event), *swept]) for fact in facts]
     tags = {one.tag: None for _, ones in touched for one in ones}
     documents, lists = Documents(view.forms, await lease.read(to, list(tags))), Lists()
     for event, ones in touched:

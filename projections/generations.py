@@ -244,6 +244,12 @@ class Lease:
             zip(names, await self._asking.ask("MGET", *self._keys.of_generation(generation.number, names)), strict=True)
         )
 
+    async def entries(self, generation: Generation, name: str) -> list[bytes]:
+        """Every entry of a list, in order."""
+        (key,) = self._keys.of_generation(generation.number, (name,))
+        found: list[bytes] = await self._asking.ask("ZRANGE", key, 0, -1)
+        return found
+
     async def apply(self, generation: Generation, to: Mark, documents: Documents, lists: Lists) -> Generation:
         """Write what was changed and move the mark, or nothing.
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+from booking.events import Event
+from journal.folding import Named
 from journal.journal import Journal
 from projections.asking import Asking, Script
 from projections.generations import Keys, Mark
@@ -29,19 +32,23 @@ class Folded:
             facts = [fact for fact in await journal.page(self.position, PAGE) if fact.position <= to]
             if not facts:
                 return
-            touched = [(fact.event, list(self.view.touches(fact.event))) for fact in facts]
-            names = {one.tag for _, ones in touched for one in ones}
-            documents = Documents(self.view.forms, {name: self.documents.get(name) for name in names})
-            lists = Lists()
-            for event, ones in touched:
-                for one in ones:
-                    self.view.project(event, one, documents, lists)
-            self.documents.update(documents.changed())
-            for name, entry in lists.entered():
-                self.lists.setdefault(name, set()).add(entry)
-            for name, entry in lists.struck():
-                self.lists.get(name, set()).discard(entry)
+            for part, sweep in self.view.parts(facts):
+                swept = [sweep.named(entry) for entry in self.lists.get(sweep.list, ())] if sweep else []
+                self._fold([(fact.event, [*self.view.touches(fact.event), *swept]) for fact in part])
             self.position = facts[-1].position
+
+    def _fold(self, touched: Sequence[tuple[Event, Sequence[Named[Any]]]]) -> None:
+        names = {one.tag for _, ones in touched for one in ones}
+        documents = Documents(self.view.forms, {name: self.documents.get(name) for name in names})
+        lists = Lists()
+        for event, ones in touched:
+            for one in ones:
+                self.view.project(event, one, documents, lists)
+        self.documents.update(documents.changed())
+        for name, entry in lists.entered():
+            self.lists.setdefault(name, set()).add(entry)
+        for name, entry in lists.struck():
+            self.lists.get(name, set()).discard(entry)
 
 
 class NothingToVerify(Exception):

@@ -1,11 +1,12 @@
 """What a view is made of: documents and ordered lists of them, folded from the journal and from nothing else."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from booking.events import Event
 from journal.folding import Aggregate, Named
+from journal.journal import Recorded
 
 A = TypeVar("A", bound=Aggregate)
 
@@ -76,11 +77,24 @@ class Lists:
 
 
 @dataclass(frozen=True, slots=True)
+class Sweep:
+    """The documents a fact changes without naming them: those of a list, each named by its entry."""
+
+    list: str
+    named: Callable[[bytes], Named[Any]]
+
+
+def _none(_event: Event) -> None:
+    """Most views hold nothing a fact would not name."""
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """A fold of the journal into documents that queries read.
 
-    `touches` names the documents a fact changes; `project` folds the fact into one of them and keeps the lists. A
-    change of what they leave behind, or of `forms`, is the next `version`: followers then build the view anew.
+    `touches` names the documents a fact changes, `sweeps` the list of those it cannot name; `project` folds the fact
+    into one of them and keeps the lists. A change of what they leave behind, or of `forms`, is the next `version`:
+    followers then build the view anew.
     """
 
     name: str
@@ -88,6 +102,19 @@ class View:
     forms: Mapping[str, Form]
     touches: Callable[[Event], Iterator[Named[Any]]]
     project: Callable[[Event, Named[Any], Documents, Lists], None]
+    sweeps: Callable[[Event], Sweep | None] = _none
+
+    def parts(self, facts: Sequence[Recorded]) -> Iterator[tuple[Sequence[Recorded], Sweep | None]]:
+        """The facts in order: one that sweeps by itself, as its list has to be as the facts before it leave it."""
+        begin = 0
+        for end, fact in enumerate(facts):
+            if sweep := self.sweeps(fact.event):
+                if begin < end:
+                    yield facts[begin:end], None
+                yield [fact], sweep
+                begin = end + 1
+        if begin < len(facts):
+            yield facts[begin:], None
 
 
 def kind(tag: str) -> str:

@@ -22,7 +22,7 @@ router = APIRouter(
     prefix="/audit/bookings",
     tags=["audit: history"],
     responses=PROBLEMS,
-    dependencies=[Depends(require_roles("ADMIN"))],
+    dependencies=[Depends(require_roles("ADMIN", "AUDITOR"))],
 )
 
 _POSITION = re.compile(r"[0-9]{1,18}")

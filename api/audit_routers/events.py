@@ -21,7 +21,7 @@ router = APIRouter(
     prefix="/audit/events",
     tags=["audit: history"],
     responses=PROBLEMS,
-    dependencies=[Depends(require_roles("ADMIN"))],
+    dependencies=[Depends(require_roles("ADMIN", "AUDITOR"))],
 )
 
 Text = Annotated[str, StringConstraints(max_length=500)]

@@ -14,19 +14,19 @@ from starlette.responses import Response
 from api.answers import json_of
 from api.auth import require_roles, unauthenticated
 from api.bodies import FORM, JSON, Body, StrictRoute, from_json_or_form
-from api.documents import ChangedUserDocument, RegisteredDocument, TokenDocument, user_document
-from api.problems import PROBLEMS
+from api.documents import ChangedUserDocument, MessageDocument, RegisteredDocument, TokenDocument, user_document
+from api.problems import PROBLEMS, Problem
 from api.rooms import Rooms, rooms_of
 from api.sending import COMMAND, Sender, TheSender, entered, request_of, waits
 from booking.bookings import Booking
-from booking.refusals import EmailTaken, Refused
+from booking.refusals import EmailTaken, NotFound, Refused
 from booking.roles import Role
 from booking.users import User
 from commands import accounts, deciding
 from commands.accounts import Account
 from commands.command import Author
 from commands.deciding import Done, KeyReused
-from commands.users import ActivateUser, ChangeAllowance, ChangeRole, DeactivateUser, RegisterUser
+from commands.users import ChangeUser, EraseUser, RegisterUser
 from journal import folding
 
 router = APIRouter(tags=["commands: users"], responses=PROBLEMS, route_class=StrictRoute)
@@ -68,14 +68,30 @@ class UserChange(Body):
     """What is to be changed of a user; null and what is not given stay."""
 
     role: Role | None = None
+    is_admin: Annotated[StrictBool | None, Field(description="The role ADMIN or, if false, STUDENT.")] = None
     max_active_bookings: Annotated[StrictInt, Field(ge=1, le=1_000)] | None = None
     is_active: StrictBool | None = None
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        if self.role is None and self.max_active_bookings is None and self.is_active is None:
+        if all(given is None for given in (self.role, self.is_admin, self.max_active_bookings, self.is_active)):
             raise PydanticCustomError("nothing-given", "Give something to change")
+        if self.role is not None and self.is_admin is not None and self.is_admin is not (self.role is Role.ADMIN):
+            raise PydanticCustomError("roles-contradict", "Give a role and is_admin that agree, or one of them")
         return self
+
+    @property
+    def role_given(self) -> Role | None:
+        """The role in either way of naming it; None for the one the user has."""
+        if self.role is not None or self.is_admin is None:
+            return self.role
+        return Role.ADMIN if self.is_admin else Role.STUDENT
+
+
+class Erasure(Body):
+    """Who asks to be erased knows their password."""
+
+    password: Annotated[SecretStr, Field(max_length=128)]
 
 
 @router.post("/auth/register", status_code=201, response_model=RegisteredDocument, openapi_extra=COMMAND)
@@ -158,6 +174,19 @@ async def sign_in(credentials: Annotated[Credentials, Depends(_credentials)], re
     )
 
 
+@router.delete("/auth/me", response_model=MessageDocument, openapi_extra=COMMAND)
+async def erase(body: Erasure, sender: TheSender) -> Response:
+    """Be forgotten: account, name and texts go for good, and held bookings are cancelled. Give the password again."""
+    account = (await accounts.of_users(sender.rooms.journal, [sender.user.id])).get(sender.user.id)
+    matches = await sender.rooms.passwords.match(
+        body.password.get_secret_value(), account.password_hash if account else None
+    )
+    if not matches:
+        raise Problem(403, "wrong-password", "This is not the password", "Nothing was erased.")
+    done = await sender.do(EraseUser(user_id=sender.user.id))
+    return await sender.answer(done, {"message": "Everything that told who you are has been erased"})
+
+
 @router.patch(
     "/admin/users/{user_id}",
     response_model=ChangedUserDocument,
@@ -165,20 +194,20 @@ async def sign_in(credentials: Annotated[Credentials, Depends(_credentials)], re
     dependencies=[Depends(require_roles("ADMIN"))],
 )
 async def change(user_id: UUID, body: UserChange, sender: TheSender) -> Response:
-    """Change a user's role, limit or state. Held bookings stay, and are listed when the user is deactivated."""
-    commands: list[ActivateUser | ChangeAllowance | ChangeRole | DeactivateUser] = []
-    if body.max_active_bookings is not None:
-        commands.append(ChangeAllowance(user_id=user_id, max_active_bookings=body.max_active_bookings))
-    if body.is_active is True:
-        commands.append(ActivateUser(user_id=user_id))
-    if body.role is not None:
-        commands.append(ChangeRole(user_id=user_id, role=body.role))
-    if body.is_active is False:
-        commands.append(DeactivateUser(user_id=user_id))
-    for command in commands:
-        done = await sender.part(type(command).__name__).do(command)
+    """Change a user's role, limit and state, all or nothing. Who is deactivated keeps their bookings, listed here."""
+    done = await sender.do(
+        ChangeUser(
+            user_id=user_id,
+            role=body.role_given,
+            max_active_bookings=body.max_active_bookings,
+            is_active=body.is_active,
+        )
+    )
     user = done.subject
-    document = user_document(user, (await accounts.of_users(sender.rooms.journal, [user_id]))[user_id]) | {
+    account = (await accounts.of_users(sender.rooms.journal, [user_id])).get(user_id)
+    if account is None:  # they were erased meanwhile
+        raise NotFound("user", user_id)
+    document = user_document(user, account) | {
         "max_active_bookings": user.max_active_bookings,
         "is_active": user.is_active,
     }

@@ -13,7 +13,7 @@ from booking.users import User
 from commands.accounts import Account
 from commands.command import Author
 from commands.deciding import Deciding, Request
-from commands.users import ActivateUser, ChangeRole, DeactivateUser, RegisterUser
+from commands.users import ChangeUser, RegisterUser
 from daybook.embedded import Stores
 from journal.connection import Unavailable
 from journal.folding import Aggregates
@@ -42,7 +42,7 @@ class Doing:
     def __init__(self, journal: Journal) -> None:
         self._deciding = Deciding(journal, Aggregates(journal))
 
-    async def __call__(self, command: RegisterUser | ChangeRole | DeactivateUser | ActivateUser) -> None:
+    async def __call__(self, command: RegisterUser | ChangeUser) -> None:
         await self._deciding.do(command, by=AUTHOR, request=Request(command_id=uuid4(), correlation_id=""))
 
     async def user(self, role: Role = Role.STUDENT) -> UUID:
@@ -86,11 +86,11 @@ async def test_a_user_is_read_once_and_then_followed(place: Place, journal: Jour
         await heard(callers, user_id, role=Role.STUDENT)
         await kept(callers, user_id)
 
-        await do(ChangeRole(user_id=user_id, role=Role.STAFF))
+        await do(ChangeUser(user_id=user_id, role=Role.STAFF))
         await heard(callers, user_id, role=Role.STAFF)
-        await do(DeactivateUser(user_id=user_id))
+        await do(ChangeUser(user_id=user_id, is_active=False))
         await heard(callers, user_id, is_active=False)
-        await do(ActivateUser(user_id=user_id))
+        await do(ChangeUser(user_id=user_id, is_active=True))
         user = await heard(callers, user_id, is_active=True)
 
         assert await callers.of(user_id) is user  # the one that is kept
@@ -102,17 +102,17 @@ async def test_nobody_is_asked_again_who_is_known(place: Place, do: Doing) -> No
         async with following(callers):
             await kept(callers, user_id)
         await journal.close()
-        before = journal.sessions
+        before = journal.era
 
         assert (await callers.of(user_id)).role is Role.STUDENT
-        assert journal.sessions == before
+        assert journal.era == before
 
 
 async def test_a_user_nobody_follows_is_read_each_time(journal: Journal, do: Doing) -> None:
     user_id, callers = await do.user(), Callers(journal)
     assert (await callers.of(user_id)).role is Role.STUDENT
 
-    await do(ChangeRole(user_id=user_id, role=Role.STAFF))
+    await do(ChangeUser(user_id=user_id, role=Role.STAFF))
 
     assert (await callers.of(user_id)).role is Role.STAFF
 
@@ -153,8 +153,8 @@ async def test_a_user_read_before_what_was_heard_since_is_not_kept(place: Place,
             journal.hold, journal.read_one = asyncio.Event(), asyncio.Event()
             asking = asyncio.create_task(callers.of(user_id))
             await journal.read_one.wait()
-            await do(ChangeRole(user_id=user_id, role=Role.ADMIN))
-            await do(ChangeRole(user_id=other, role=Role.STAFF))
+            await do(ChangeUser(user_id=user_id, role=Role.ADMIN))
+            await do(ChangeUser(user_id=other, role=Role.STAFF))
             await heard(callers, other, role=Role.STAFF)
             release, journal.hold = journal.hold, None
             release.set()
@@ -183,7 +183,7 @@ async def test_who_was_heard_of_last_too_long_ago_is_read_again(journal: Journal
     async with following(callers):
         await kept(callers, user_id)
 
-    await do(ChangeRole(user_id=user_id, role=Role.STAFF))
+    await do(ChangeUser(user_id=user_id, role=Role.STAFF))
 
     await heard(callers, user_id, role=Role.STAFF)
 

@@ -10,6 +10,7 @@ import pytest
 from api.problems import STATUS, problem_of
 from booking import refusals
 from booking.refusals import Refusal, Refused
+from booking.roles import Role
 from booking.slots import Slot
 from journal.connection import Unavailable
 from tests.api.houses import House
@@ -29,6 +30,7 @@ EXAMPLES: list[Refusal] = [
     refusals.BookingNotActive("cancelled"),
     refusals.UserInactive(),
     refusals.LastAdmin(),
+    refusals.RoleHoldsNoBookings(Role.AUDITOR),
     refusals.EmailTaken(),
 ]
 

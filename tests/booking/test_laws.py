@@ -287,15 +287,27 @@ class Commands(RuleBasedStateMachine):
 
     def change_limit(self, user: UUID, limit: int) -> None:
         self.limits[user] = limit
-        self.history += users.change_allowance(self._user(user), max_active_bookings=limit, now=instant(self.now))
+        self._change_user(user, max_active_bookings=limit)
 
     def stop_or_let_act(self, user: UUID, stopped: bool) -> None:
         if stopped:
             self.stopped.add(user)
-            self.history += users.deactivate(self._user(user), Admins(), now=instant(self.now))
+            self._change_user(user, is_active=False)
         else:
             self.stopped.discard(user)
-            self.history += users.activate(self._user(user), now=instant(self.now))
+            self._change_user(user, is_active=True)
+
+    def _change_user(
+        self, user: UUID, *, max_active_bookings: int | None = None, is_active: bool | None = None
+    ) -> None:
+        self.history += users.change(
+            self._user(user),
+            Admins(),
+            role=None,
+            max_active_bookings=max_active_bookings,
+            is_active=is_active,
+            now=instant(self.now),
+        )
 
     def _user(self, user: UUID) -> User:
         return Tagged(self.history).fold(User(user), tags.user(user))

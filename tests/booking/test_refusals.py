@@ -14,6 +14,7 @@ from booking.refusals import (
     OutsideOpeningHours,
     Refusal,
     Refused,
+    RoleHoldsNoBookings,
     SlotTaken,
     SlotTooLong,
     SlotTooShort,
@@ -23,6 +24,7 @@ from booking.refusals import (
     UserInactive,
     refuse_if,
 )
+from booking.roles import Role
 from tests.examples import ROOM, at, hours
 
 SPOKEN: list[tuple[Refusal, str, str]] = [
@@ -54,6 +56,11 @@ SPOKEN: list[tuple[Refusal, str, str]] = [
     (DeadlinePassed(at(10)), "deadline-passed", "This was possible until 2026-01-05T10:00:00Z."),
     (BookingNotActive("cancelled"), "booking-not-active", "The booking is cancelled."),
     (UserInactive(), "user-inactive", "The user has been deactivated."),
+    (
+        RoleHoldsNoBookings(Role.AUDITOR),
+        "role-holds-no-bookings",
+        "An AUDITOR reads history and does nothing else; give the user another role first.",
+    ),
     (LastAdmin(), "last-admin", "This is the last active ADMIN; make another one first."),
     (EmailTaken(), "email-taken", "Sign in with this address, or register another one."),
 ]

@@ -1,17 +1,38 @@
 """Users: who may act, as what, and that somebody is left to run things."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from booking.events import AllowanceChanged, RoleChanged, UserActivated, UserDeactivated, UserRegistered
-from booking.refusals import LastAdmin, NotFound, Refused, UserInactive
+from booking.events import (
+    AllowanceChanged,
+    Event,
+    RoleChanged,
+    UserActivated,
+    UserDeactivated,
+    UserErased,
+    UserRegistered,
+)
+from booking.refusals import LastAdmin, NotFound, Refused, RoleHoldsNoBookings, UserInactive
 from booking.roles import Role
-from booking.users import Admins, User, activate, change_allowance, change_role, deactivate, register
+from booking.users import Admins, User, change, erase, register
 from tests.examples import ANA, BEN, MONDAY_8AM, NEW_YEAR, created, given, hours, registered
 
 ADMIN_ANA, ADMIN_BEN = registered(ANA, role=Role.ADMIN), registered(BEN, role=Role.ADMIN)
 DEACTIVATED = UserDeactivated(user_id=ANA, role=Role.STUDENT, at=NEW_YEAR)
+
+
+def changed(
+    user: User,
+    admins: Admins,
+    *,
+    role: Role | None = None,
+    max_active_bookings: int | None = None,
+    is_active: bool | None = None,
+) -> Iterator[Event]:
+    """What changing some of a user comes to on Monday; the rest stays."""
+    return change(user, admins, role=role, max_active_bookings=max_active_bookings, is_active=is_active, now=MONDAY_8AM)
 
 
 def test_registering_lets_somebody_act():
@@ -41,6 +62,12 @@ def test_a_deactivated_user_holds_no_new_booking():
     assert list(given(User(ANA), registered(), DEACTIVATED).objections()) == [UserInactive()]
 
 
+def test_an_auditor_holds_no_new_booking():
+    auditor = given(User(ANA), registered(role=Role.AUDITOR))
+
+    assert list(auditor.objections()) == [RoleHoldsNoBookings(Role.AUDITOR)]
+
+
 def test_bookings_are_no_part_of_a_user():
     user = given(User(ANA), registered())
 
@@ -50,7 +77,7 @@ def test_bookings_are_no_part_of_a_user():
 def test_a_role_is_changed_with_the_one_before():
     user = given(User(ANA), registered())
 
-    facts = list(change_role(user, Admins(), role=Role.STAFF, now=MONDAY_8AM))
+    facts = list(changed(user, Admins(), role=Role.STAFF))
 
     assert facts == [RoleChanged(user_id=ANA, role=Role.STAFF, role_before=Role.STUDENT, is_active=True, at=MONDAY_8AM)]
     assert given(user, *facts).role is Role.STAFF
@@ -59,7 +86,7 @@ def test_a_role_is_changed_with_the_one_before():
 def test_a_limit_is_changed():
     user = given(User(ANA), registered())
 
-    facts = list(change_allowance(user, max_active_bookings=7, now=MONDAY_8AM))
+    facts = list(changed(user, Admins(), max_active_bookings=7))
 
     assert facts == [AllowanceChanged(user_id=ANA, max_active_bookings=7, at=MONDAY_8AM)]
     assert given(user, *facts).max_active_bookings == 7
@@ -68,44 +95,60 @@ def test_a_limit_is_changed():
 def test_a_user_is_deactivated_and_activated_again():
     user = given(User(ANA), registered())
 
-    gone = list(deactivate(user, Admins(), now=MONDAY_8AM))
+    gone = list(changed(user, Admins(), is_active=False))
     assert gone == [UserDeactivated(user_id=ANA, role=Role.STUDENT, at=MONDAY_8AM)]
 
-    back = list(activate(given(user, *gone), now=MONDAY_8AM))
+    back = list(changed(given(user, *gone), Admins(), is_active=True))
     assert back == [UserActivated(user_id=ANA, role=Role.STUDENT, at=MONDAY_8AM)]
     assert given(user, *back).is_active
+
+
+def test_all_that_is_named_is_changed_together():
+    user = given(User(ANA), registered(), DEACTIVATED)
+
+    facts = list(changed(user, Admins(), role=Role.ADMIN, max_active_bookings=9, is_active=True))
+
+    assert facts == [
+        AllowanceChanged(user_id=ANA, max_active_bookings=9, at=MONDAY_8AM),
+        RoleChanged(user_id=ANA, role=Role.ADMIN, role_before=Role.STUDENT, is_active=False, at=MONDAY_8AM),
+        UserActivated(user_id=ANA, role=Role.ADMIN, at=MONDAY_8AM),
+    ]
+    assert given(Admins(), *facts).active == {ANA}
+
+
+def test_who_is_refused_one_change_is_refused_all():
+    ana, admins = given(User(ANA), ADMIN_ANA), given(Admins(), ADMIN_ANA)
+
+    with pytest.raises(Refused, match="last-admin"):
+        list(changed(ana, admins, max_active_bookings=9, is_active=False))
+
+
+def test_the_last_admin_may_be_given_another_limit():
+    ana, admins = given(User(ANA), ADMIN_ANA), given(Admins(), ADMIN_ANA)
+
+    facts = list(changed(ana, admins, role=Role.ADMIN, max_active_bookings=9, is_active=True))
+
+    assert facts == [AllowanceChanged(user_id=ANA, max_active_bookings=9, at=MONDAY_8AM)]
 
 
 def test_what_is_so_already_changes_nothing():
     user, admins = given(User(ANA), registered()), Admins()
 
-    assert list(change_role(user, admins, role=Role.STUDENT, now=MONDAY_8AM)) == []
-    assert list(change_allowance(user, max_active_bookings=5, now=MONDAY_8AM)) == []
-    assert list(activate(user, now=MONDAY_8AM)) == []
-    assert list(deactivate(given(user, DEACTIVATED), admins, now=MONDAY_8AM)) == []
+    assert list(changed(user, admins, role=Role.STUDENT, max_active_bookings=5, is_active=True)) == []
+    assert list(changed(given(user, DEACTIVATED), admins, is_active=False)) == []
 
 
-@pytest.mark.parametrize(
-    "decision",
-    [
-        lambda user: change_role(user, Admins(), role=Role.STAFF, now=MONDAY_8AM),
-        lambda user: change_allowance(user, max_active_bookings=5, now=MONDAY_8AM),
-        lambda user: deactivate(user, Admins(), now=MONDAY_8AM),
-        lambda user: activate(user, now=MONDAY_8AM),
-    ],
-    ids=["change_role", "change_allowance", "deactivate", "activate"],
-)
-def test_nobody_is_changed_who_is_not_there(decision):
+def test_nobody_is_changed_who_is_not_there():
     with pytest.raises(NotFound, match=f"no user {ANA}"):
-        list(decision(User(ANA)))
+        list(changed(User(ANA), Admins(), role=Role.STAFF))
 
 
 def test_the_last_active_admin_is_neither_demoted_nor_deactivated():
     ana, admins = given(User(ANA), ADMIN_ANA), given(Admins(), ADMIN_ANA)
 
     for losing in (
-        change_role(ana, admins, role=Role.STAFF, now=MONDAY_8AM),
-        deactivate(ana, admins, now=MONDAY_8AM),
+        changed(ana, admins, role=Role.STAFF),
+        changed(ana, admins, is_active=False),
     ):
         with pytest.raises(Refused) as refused:
             list(losing)
@@ -115,8 +158,8 @@ def test_the_last_active_admin_is_neither_demoted_nor_deactivated():
 def test_one_of_two_admins_may_go():
     ana, admins = given(User(ANA), ADMIN_ANA), given(Admins(), ADMIN_ANA, ADMIN_BEN)
 
-    assert len(list(change_role(ana, admins, role=Role.STAFF, now=MONDAY_8AM))) == 1
-    assert len(list(deactivate(ana, admins, now=MONDAY_8AM))) == 1
+    assert len(list(changed(ana, admins, role=Role.STAFF))) == 1
+    assert len(list(changed(ana, admins, is_active=False))) == 1
 
 
 def test_an_inactive_admin_is_no_other_admin():
@@ -124,14 +167,14 @@ def test_an_inactive_admin_is_no_other_admin():
     ana, admins = given(User(ANA), ADMIN_ANA), given(Admins(), ADMIN_ANA, ADMIN_BEN, gone)
 
     with pytest.raises(Refused, match="last-admin"):
-        list(deactivate(ana, admins, now=MONDAY_8AM))
+        list(changed(ana, admins, is_active=False))
 
 
 def test_an_inactive_admin_may_be_demoted_while_another_acts():
     gone = UserDeactivated(user_id=BEN, role=Role.ADMIN, at=NEW_YEAR)
     ben, admins = given(User(BEN), ADMIN_BEN, gone), given(Admins(), ADMIN_ANA, ADMIN_BEN, gone)
 
-    facts = list(change_role(ben, admins, role=Role.STUDENT, now=MONDAY_8AM))
+    facts = list(changed(ben, admins, role=Role.STUDENT))
 
     assert facts == [
         RoleChanged(user_id=BEN, role=Role.STUDENT, role_before=Role.ADMIN, is_active=False, at=MONDAY_8AM)
@@ -141,7 +184,7 @@ def test_an_inactive_admin_may_be_demoted_while_another_acts():
 def test_a_user_other_than_the_last_admin_may_always_go():
     ben, admins = given(User(BEN), registered(BEN)), given(Admins(), ADMIN_ANA)
 
-    assert len(list(deactivate(ben, admins, now=MONDAY_8AM))) == 1
+    assert len(list(changed(ben, admins, is_active=False))) == 1
 
 
 def test_admins_are_those_active_in_the_role_now():
@@ -156,3 +199,27 @@ def test_admins_are_those_active_in_the_role_now():
     assert given(admins, UserActivated(user_id=BEN, role=Role.ADMIN, at=NEW_YEAR)).active == {ANA, BEN}
     assert given(admins, UserDeactivated(user_id=BEN, role=Role.ADMIN, at=NEW_YEAR)).active == {ANA}
     assert given(admins, UserActivated(user_id=BEN, role=Role.STUDENT, at=NEW_YEAR)).active == {ANA}
+
+
+def test_who_is_erased_is_nobody_for_good():
+    ana = given(User(ANA), registered())
+
+    facts = list(erase(ana, Admins(), now=MONDAY_8AM))
+
+    assert facts == [UserErased(user_id=ANA, role=Role.STUDENT, at=MONDAY_8AM)]
+    erased = given(ana, *facts)
+    assert not erased.is_any(*Role)
+    assert list(register(erased, role=Role.ADMIN, max_active_bookings=5, now=MONDAY_8AM)) == []
+    for again in (erase(erased, Admins(), now=MONDAY_8AM), changed(erased, Admins(), is_active=True)):
+        with pytest.raises(NotFound):
+            list(again)
+
+
+def test_the_last_active_admin_is_not_erased_and_one_of_two_is():
+    ana, alone = given(User(ANA), ADMIN_ANA), given(Admins(), ADMIN_ANA)
+
+    with pytest.raises(Refused, match="last-admin"):
+        list(erase(ana, alone, now=MONDAY_8AM))
+
+    both = given(Admins(), ADMIN_ANA, ADMIN_BEN)
+    assert given(both, *erase(ana, both, now=MONDAY_8AM)).active == {BEN}

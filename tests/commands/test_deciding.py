@@ -35,7 +35,7 @@ from commands.bookings import CancelBooking, CreateBooking
 from commands.command import Author, Command
 from commands.deciding import ATTEMPTS, Deciding, KeyReused, Turns, command_id
 from commands.spaces import ChangeSpace, CreateSpace
-from commands.users import ChangeRole, DeactivateUser
+from commands.users import ChangeUser
 from journal.connection import Unavailable
 from journal.folding import Aggregates
 from journal.journal import Journal
@@ -147,7 +147,7 @@ async def test_the_last_admin_stays_when_the_other_one_goes_meanwhile(place: Pla
     await register(furnished, BEN_TOO, role=Role.ADMIN)
     gone = UserDeactivated(user_id=BEN_TOO, role=Role.ADMIN, at=MONDAY_8AM)
 
-    for command in (DeactivateUser(user_id=CLEO), ChangeRole(user_id=CLEO, role=Role.STUDENT)):
+    for command in (ChangeUser(user_id=CLEO, is_active=False), ChangeUser(user_id=CLEO, role=Role.STUDENT)):
         with pytest.raises(Refused) as refused:
             await furnished.do(
                 interrupted(command, lambda: enter(place, gone)), by=Author.person(CLEO), request=request()

@@ -19,7 +19,7 @@ from commands.bookings import CancelBooking
 from commands.command import Author
 from commands.deciding import Deciding, Done
 from commands.spaces import CreateSpace
-from commands.users import ChangeRole, DeactivateUser, RegisterUser
+from commands.users import ChangeUser, RegisterUser
 from journal import chain
 from journal.folding import Aggregates, admins
 from journal.journal import Journal
@@ -136,12 +136,12 @@ async def test_nobody_acts_in_a_role_they_lost(place: Place, journal: Journal, d
         for _ in range(5):
             outcomes = await asyncio.gather(
                 *(offered(deciding) for _ in range(4)),
-                other.do(ChangeRole(user_id=BEN, role=Role.STUDENT), by=Author.person(CLEO), request=request()),
+                other.do(ChangeUser(user_id=BEN, role=Role.STUDENT), by=Author.person(CLEO), request=request()),
                 *(offered(house) for house in (deciding, other) * 2),
                 return_exceptions=True,
             )
             assert {type(outcome) for outcome in outcomes} <= {Done, NotAllowed}
-            await deciding.do(ChangeRole(user_id=BEN, role=Role.STAFF), by=SYSTEM, request=request())
+            await deciding.do(ChangeUser(user_id=BEN, role=Role.STAFF), by=SYSTEM, request=request())
 
     may = True
     for row, fact in zip(place.rows(), await journal.page(0, 1000), strict=True):
@@ -161,7 +161,9 @@ async def test_one_admin_always_stays(place: Place, journal: Journal, deciding: 
             outcomes = await asyncio.gather(
                 *(
                     houses[n % 2].do(
-                        DeactivateUser(user_id=user) if n % 3 else ChangeRole(user_id=user, role=Role.STAFF),
+                        ChangeUser(user_id=user, is_active=False)
+                        if n % 3
+                        else ChangeUser(user_id=user, role=Role.STAFF),
                         by=Author.person(people[n - 1]),
                         request=request(),
                     )
@@ -175,7 +177,7 @@ async def test_one_admin_always_stays(place: Place, journal: Journal, deciding: 
             assert {type(outcome) for outcome in outcomes} <= {Done, Refused, NotAllowed}
             for user in sorted(left.active):  # and nobody can be the last to go
                 try:
-                    await deciding.do(DeactivateUser(user_id=user), by=SYSTEM, request=request())
+                    await deciding.do(ChangeUser(user_id=user, is_active=False), by=SYSTEM, request=request())
                 except Refused:
                     assert left.active == {user}
             assert len(left.active) == 1

@@ -28,6 +28,7 @@ from booking.events import (
     SpecialHoursSet,
     UserActivated,
     UserDeactivated,
+    UserErased,
     UserRegistered,
 )
 from booking.opening_hours import OpeningHours, Window
@@ -324,5 +325,12 @@ ROWS = [
         '{"space_id":"00000000-0000-0000-0000-0000000000a1","date":"2026-12-24","at":"2026-01-05T08:30:15.123456Z"}',
         SpecialHoursCleared(space_id=HALL, date=date(2026, 12, 24), at=AT),
         SPACE_TAGS,
+    ),
+    Frozen(
+        "UserErased",
+        1,
+        '{"user_id":"00000000-0000-0000-0000-0000000000b1","role":"ADMIN","at":"2026-01-05T08:30:15.123456Z"}',
+        UserErased(user_id=MIA, role=Role.ADMIN, at=AT),
+        [*USER_TAGS, "admins"],
     ),
 ]

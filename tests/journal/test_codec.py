@@ -78,6 +78,15 @@ def test_without_its_key_a_text_reads_as_erased_and_everything_else_as_it_was(ev
     assert codec.opened(codec.decode(*codec.encode(event, EVERYBODY)), {}) == replace(event, **{field: None})
 
 
+@hypothesis.given(events_of(BookingCreated, BookingNotesChanged, BookingCancelled))
+def test_of_somebody_without_a_key_no_text_is_kept(event: Event):
+    field = "reason" if isinstance(event, BookingCancelled) else "notes"
+
+    stored = codec.encode(event, {})
+
+    assert codec.decode(*stored) == replace(event, **{field: None})
+
+
 @hypothesis.given(st.text(st.characters(categories=["L", "N"], max_codepoint=0x2FFF), min_size=4, max_size=50))
 def test_a_sealed_text_does_not_stand_in_the_payload(text: str):
     booking = created(hours(10, 12), notes=f"« {text} »")

@@ -188,7 +188,7 @@ async def test_a_new_connection_may_be_to_another_past(place: Place, journal: Jo
 
     assert after == before
     assert after is not before
-    assert journal.sessions == 2
+    assert journal.era == 2
 
 
 async def test_bookings_as_they_stand_in_every_aggregate(place: Place, journal: Journal, aggregates: Aggregates):

@@ -109,7 +109,7 @@ async def test_a_reader_does_not_notice_a_connection_lost_once(between: GoBetwee
     reading = await far.read({tags.space(ROOM): 0, "a lost tag": 0})
 
     assert [position for position, _ in reading.facts[tags.space(ROOM)]] == [1]
-    assert far.sessions == 2
+    assert far.era == 2
 
 
 async def test_other_readers_are_told(between: GoBetween, far: Journal):

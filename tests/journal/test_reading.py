@@ -152,7 +152,7 @@ async def test_a_statement_that_postgresql_gave_up_is_not_carried_out_and_the_co
 
     assert not given_up.value.unknown
     assert await journal.query("select 1", {}) == [(1,)]
-    assert journal.sessions == 1
+    assert journal.era == 1
 
 
 async def test_the_bell_rings_for_what_is_entered_and_else_lets_one_wait_no_longer_than_wished(journal: Journal):

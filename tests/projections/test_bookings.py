@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from booking.bookings import Booking, Status
-from booking.events import BookingCreated, Event
+from booking.events import BookingCreated, Event, UserErased
+from booking.roles import Role
 from daybook.embedded import Stores
 from journal.connection import Unavailable
 from journal.journal import Journal
@@ -34,7 +35,7 @@ from tests.examples import (
 )
 from tests.journals import Place, a_journal, a_place
 from tests.projections.histories import histories
-from tests.projections.seeing import Told, enter, followed, keys_made, settled
+from tests.projections.seeing import Told, contents, enter, followed, keys_made, settled
 
 MORNING = created(hours(9, 10), notes='tea, "status":"confirmed" and {"status":"confirmed"}')
 EVENING = created(hours(18, 19))
@@ -272,3 +273,20 @@ async def test_a_view_and_the_journal_give_the_same_answer(
     await redis.delete(Keys.of("bookings", place.schema).active)
 
     assert await bookings.one(views, MORNING.booking_id) == from_view
+
+
+async def test_of_somebody_who_was_erased_the_notes_are_gone_and_nothing_else(
+    told: Told, views: Views, redis: Redis, journal: Journal
+) -> None:
+    others = created(hours(12, 13), user_id=BEN, notes="mine")
+    await told(MORNING, EVENING, others, cancelled(EVENING))
+    before = await contents(redis, journal.schema, bookings.VIEW)
+
+    await told(UserErased(user_id=ANA, role=Role.STUDENT, at=MONDAY_8AM), created(hours(14, 15), user_id=BEN))
+
+    found = await bookings.one(views, MORNING.booking_id)
+    assert found
+    assert (read(found.json(MONDAY_8AM))["notes"], found.revision) == (None, 1)
+    after = await contents(redis, journal.schema, bookings.VIEW)
+    changed = {name for name in before if after[name] != before[name] and name.startswith("booking:")}
+    assert changed == {f"booking:{MORNING.booking_id}"}

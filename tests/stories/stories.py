@@ -41,7 +41,7 @@ from commands.accounts import Account
 from commands.bookings import UNCHANGED, CancelBooking, ChangeBooking, CreateBooking, ExpireBookings, Unchanged
 from commands.command import Author
 from commands.spaces import ChangeSpace, CreateSpace
-from commands.users import ActivateUser, ChangeAllowance, ChangeRole, DeactivateUser, RegisterUser
+from commands.users import ChangeUser, RegisterUser
 from tests.examples import (
     ALWAYS_OPEN,
     ANA,
@@ -182,19 +182,19 @@ def changes(
 
 
 def gives_role(user: UUID, role: Role, *, by: UUID | None = None) -> Asked:
-    return Asked(ChangeRole(user_id=user, role=role), author(by), MONDAY_8AM)
+    return Asked(ChangeUser(user_id=user, role=role), author(by), MONDAY_8AM)
 
 
 def limits(user: UUID, most: int, *, by: UUID | None = None) -> Asked:
-    return Asked(ChangeAllowance(user_id=user, max_active_bookings=most), author(by), MONDAY_8AM)
+    return Asked(ChangeUser(user_id=user, max_active_bookings=most), author(by), MONDAY_8AM)
 
 
 def stops(user: UUID, *, by: UUID | None = None) -> Asked:
-    return Asked(DeactivateUser(user_id=user), author(by), MONDAY_8AM)
+    return Asked(ChangeUser(user_id=user, is_active=False), author(by), MONDAY_8AM)
 
 
 def lets_act_again(user: UUID, *, by: UUID | None = None) -> Asked:
-    return Asked(ActivateUser(user_id=user), author(by), MONDAY_8AM)
+    return Asked(ChangeUser(user_id=user, is_active=True), author(by), MONDAY_8AM)
 
 
 def author(user: UUID | None) -> Author:

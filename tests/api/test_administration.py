@@ -1,0 +1,197 @@
+"""Administration over HTTP: who may read and change what, and what is left of a person who was erased."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from httpx import AsyncClient
+
+from booking.roles import Role
+from daybook.embedded import Stores
+from tests.api.houses import House, a_house, a_slot
+from tests.journals import Place
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/admin/projections", "/admin/spaces", "/dashboards/bookings?from=2026-01-01&to=2026-01-02"],
+)
+async def test_an_auditor_reads_history_and_nothing_else_that_needs_a_role(house: House, path: str) -> None:
+    auditor = await house.signed_in(Role.AUDITOR)
+
+    assert (await auditor.get("/audit/events")).status_code == 200
+    assert (await auditor.get(path)).status_code == 403
+
+
+async def test_an_auditor_changes_nothing(house: House) -> None:
+    auditor, space_id, other = await house.signed_in(Role.AUDITOR), await house.space(), await house.user()
+
+    booked = await auditor.post("/bookings", json={"space_id": space_id, **a_slot(10, 11)})
+
+    assert (booked.status_code, booked.json()["refusals"][0]["code"]) == (409, "role-holds-no-bookings")
+    assert "alternatives" not in booked.json() or not booked.json()["alternatives"]
+    assert (await auditor.patch(f"/admin/spaces/{space_id}", json={"name": "Mine"})).status_code == 403
+    assert (await auditor.patch(f"/admin/users/{other}", json={"role": "ADMIN"})).status_code == 403
+
+
+async def test_what_an_administrator_changes_at_once_is_one_command(house: House, place: Place) -> None:
+    user_id, admin = await house.user(), await house.signed_in(Role.ADMIN)
+
+    body = {"role": "STAFF", "max_active_bookings": 7, "is_active": False}
+    answer = await admin.patch(f"/admin/users/{user_id}", json=body)
+
+    assert answer.status_code == 200, answer.text
+    facts = place.rows()[-3:]
+    assert [fact.type for fact in facts] == ["AllowanceChanged", "RoleChanged", "UserDeactivated"]
+    assert len({fact.command_id for fact in facts}) == 1
+    assert answer.headers["Journal-Position"] == str(facts[-1].position)
+
+
+async def test_is_admin_stands_for_a_role(house: House) -> None:
+    user_id, admin = await house.user(), await house.signed_in(Role.ADMIN)
+
+    promoted = (await admin.patch(f"/admin/users/{user_id}", json={"is_admin": True})).json()
+    demoted = (await admin.patch(f"/admin/users/{user_id}", json={"is_admin": False})).json()
+    both = (await admin.patch(f"/admin/users/{user_id}", json={"is_admin": False, "role": "STAFF"})).json()
+
+    assert (promoted["role"], promoted["is_admin"]) == ("ADMIN", True)
+    assert (demoted["role"], demoted["is_admin"]) == ("STUDENT", False)
+    assert (both["role"], both["is_admin"]) == ("STAFF", False)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"is_admin": True, "role": "STAFF"},
+        {"is_admin": False, "role": "ADMIN"},
+        {"is_admin": "yes"},
+        {"max_active_bookings": 0},
+        {"max_active_bookings": 1001},
+        {"role": "OWNER"},
+    ],
+    ids=str,
+)
+async def test_a_change_that_cannot_be_meant_is_422_and_changes_nothing(
+    house: House, place: Place, body: dict[str, object]
+) -> None:
+    user_id, admin = await house.user(), await house.signed_in(Role.ADMIN)
+    before = len(place.rows())
+
+    answer = await admin.patch(f"/admin/users/{user_id}", json=body)
+
+    assert answer.status_code == 422
+    assert len(place.rows()) == before
+
+
+async def test_who_becomes_an_auditor_gives_back_what_they_hold_and_moves_nothing(house: House) -> None:
+    space_id, user_id, admin = await house.space(), await house.user(), await house.signed_in(Role.ADMIN)
+    user = house.client(user_id)
+    booked = (await user.post("/bookings", json={"space_id": space_id, **a_slot(10, 11)})).json()
+    await admin.patch(f"/admin/users/{user_id}", json={"role": "AUDITOR"})
+
+    moved = await user.patch(f"/bookings/{booked['id']}", json=a_slot(12, 13))
+    cancelled = await user.delete(f"/bookings/{booked['id']}")
+
+    assert (moved.status_code, cancelled.status_code) == (409, 200)
+
+
+async def listed(admin: AsyncClient, **asked: object) -> list[dict[str, Any]]:
+    """Every user that fits, page by page."""
+    answer, users = await admin.get("/admin/users", params=asked), []
+    while True:
+        assert answer.status_code == 200, answer.text
+        users += answer.json()
+        if "next" not in answer.links:
+            return users
+        answer = await admin.get(answer.links["next"]["url"])
+
+
+async def test_users_are_listed_in_order_of_registration_page_by_page(stores: Stores, own_place: Place) -> None:
+    async with a_house(stores, own_place) as house:
+        made = [await house.user(role, limit=9) for role in (Role.ADMIN, Role.STAFF, Role.STUDENT, Role.AUDITOR)]
+        admin = house.client(made[0])
+
+        first = await admin.get("/admin/users", params={"limit": 3})
+        users = await listed(admin, limit=3)
+
+    assert [user["id"] for user in first.json()] == [str(id) for id in made[:3]]
+    assert [user["id"] for user in users] == [str(id) for id in made]
+    assert users[0] == {
+        "id": str(made[0]),
+        "email": f"{made[0]}@example.org",
+        "full_name": "Somebody",
+        "role": "ADMIN",
+        "is_admin": True,
+        "max_active_bookings": 9,
+        "is_active": True,
+        "created_at": users[0]["created_at"],
+    }
+    assert "example.org" not in first.links["next"]["url"]
+
+
+async def test_users_are_found_by_part_of_address_or_name_role_and_state(house: House) -> None:
+    admin, nobody, mark = await house.signed_in(Role.ADMIN), house.client(), uuid4().hex
+    people = {"Ana 100%_Ñandú": f"{mark}.a@example.org", "Ben": f"{mark}.b@example.org"}
+    ids = {}
+    for name, email in people.items():
+        body = {"email": email, "password": "correct horse battery staple", "full_name": name}
+        ids[name] = (await nobody.post("/auth/register", json=body)).json()["user"]["id"]
+    ana, ben = ids.values()
+    await admin.patch(f"/admin/users/{ben}", json={"role": "STAFF", "is_active": False})
+
+    async def found(**asked: object) -> list[str]:
+        return [user["id"] for user in await listed(admin, **asked) if user["id"] in (ana, ben)]
+
+    assert await found(search=mark.upper()) == [ana, ben]
+    assert await found(search="100%_ñ") == [ana]
+    assert await found(search="%") == [ana]
+    assert await found(search=mark, role="STAFF") == [ben]
+    assert await found(search=mark, is_active=True) == [ana]
+    assert await found(search=mark, role="STUDENT", is_active=False) == []
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"cursor": "MTIz"}, {"cursor": "MjAyNi0wMS0wMVQwMDowMDowMCB4"}, {"role": "OWNER"}, {"search": ""}, {"limit": 201}],
+    ids=str,
+)
+async def test_a_listing_that_cannot_be_is_422(house: House, asked: dict[str, object]) -> None:
+    admin = await house.signed_in(Role.ADMIN)
+
+    assert (await admin.get("/admin/users", params=asked)).status_code == 422
+
+
+async def test_only_administrators_list_users(house: House) -> None:
+    for role in (Role.STUDENT, Role.STAFF, Role.AUDITOR):
+        assert (await (await house.signed_in(role)).get("/admin/users")).status_code == 403
+    assert (await house.client().get("/admin/users")).status_code == 401
+
+
+async def test_a_person_is_given_all_that_is_held_on_them(house: House) -> None:
+    user_id, other = await house.user(), await house.signed_in()
+    staff, space_id, person = await house.signed_in(Role.STAFF), await house.space(), house.client(user_id)
+    slots = {"kept": a_slot(10, 11), "given back": a_slot(12, 13)}
+    kept, given_back = [
+        (await person.post("/bookings", json={"space_id": space_id, **slot, "notes": notes})).json()
+        for notes, slot in slots.items()
+    ]
+    await other.post("/bookings", json={"space_id": space_id, **a_slot(15, 16)})
+    kept = (await person.patch(f"/bookings/{kept['id']}", json={"notes": "changed"})).json()
+    given_back = (await staff.delete(f"/bookings/{given_back['id']}", params={"reason": "rain"})).json()
+
+    held = (await person.get("/auth/me/export")).json()
+
+    assert held["account"] == (await person.get("/auth/me")).json()
+    assert held["bookings"] == [kept, given_back]
+    assert [fact["type"] for fact in held["facts"]] == [
+        "UserRegistered",
+        "BookingCreated",
+        "BookingCreated",
+        "BookingNotesChanged",
+        "BookingCancelled",
+    ]
+    assert {fact["payload"]["user_id"] for fact in held["facts"]} == {str(user_id)}
+    texts = [fact["payload"].get("notes") or fact["payload"].get("reason") for fact in held["facts"]]
+    assert texts == [None, "kept", "given back", "changed", "rain"]
+    assert (await house.client().get("/auth/me/export")).status_code == 401
