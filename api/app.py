@@ -11,8 +11,8 @@ from starlette.exceptions import HTTPException
 from api import docs, problems
 from api.audit_routers import bookings as audit_bookings
 from api.audit_routers import events as audit_events
+from api.command_routers import auth, dev
 from api.command_routers import bookings as booking_commands
-from api.command_routers import dev
 from api.command_routers import spaces as space_commands
 from api.command_routers import users as user_commands
 from api.door import Door
@@ -38,6 +38,7 @@ ROUTERS = (
     dashboard_queries.router,
     projection_queries.router,
     stream_queries.router,
+    auth.router,
     user_commands.router,
     space_commands.router,
     audit_events.router,
