@@ -214,6 +214,23 @@ class UserActivated:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordChanged:
+    """A user signs in with another password from here on; `reset` says that a letter let them, not the one before."""
+
+    user_id: UUID
+    reset: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailVerified:
+    """A user has shown that they read what is sent to their address."""
+
+    user_id: UUID
+    at: datetime
+
+
 BookingEvent = BookingCreated | BookingRescheduled | BookingNotesChanged | BookingCancelled | BookingExpired
 SpaceEvent = (
     SpaceCreated
@@ -225,5 +242,7 @@ SpaceEvent = (
     | SpaceDeactivated
     | SpaceActivated
 )
-UserEvent = UserRegistered | RoleChanged | AllowanceChanged | UserDeactivated | UserActivated
+UserEvent = (
+    UserRegistered | RoleChanged | AllowanceChanged | UserDeactivated | UserActivated | PasswordChanged | EmailVerified
+)
 Event = BookingEvent | SpaceEvent | UserEvent

@@ -8,6 +8,8 @@ from booking.roles import Role
 from booking.users import User
 from commands.accounts import Account
 from commands.command import Command
+from commands.letters import password_changed_along, verified_along
+from commands.sessions import closed_along
 from journal.folding import Named, admins, user
 from journal.journal import Along
 
@@ -80,6 +82,9 @@ class DeactivateUser(_AboutUser):
         self.must_be(Role.ADMIN)
         self.record(users.deactivate(self.user, self.admins, now=self.now))
 
+    def along(self) -> Along:
+        return closed_along(self.user_id)
+
 
 @dataclass(eq=False, kw_only=True)
 class ActivateUser(_AboutUser):
@@ -88,3 +93,32 @@ class ActivateUser(_AboutUser):
     def execute(self) -> None:
         self.must_be(Role.ADMIN)
         self.record(users.activate(self.user, now=self.now))
+
+
+@dataclass(eq=False, kw_only=True)
+class ChangePassword(_AboutUser):
+    """Let a user sign in with another password, and end every session. Raises `NotFound`, `Refused`.
+
+    What lets them, a password or the token of a letter, was checked after they had changed it `seen` times.
+    """
+
+    password_hash: str
+    seen: int
+    reset: bool = False
+
+    def execute(self) -> None:
+        self.record(users.change_password(self.user, seen=self.seen, reset=self.reset, now=self.now))
+
+    def along(self) -> Along:
+        return password_changed_along(self.user_id, self.password_hash)
+
+
+@dataclass(eq=False, kw_only=True)
+class VerifyEmail(_AboutUser):
+    """Record that a user reads what is sent to their address. Raises `NotFound`."""
+
+    def execute(self) -> None:
+        self.record(users.verify_email(self.user, now=self.now))
+
+    def along(self) -> Along:
+        return verified_along(self.user_id)

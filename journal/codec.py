@@ -54,6 +54,8 @@ FORMS = (
     _form(events.AllowanceChanged, "AllowanceChanged"),
     _form(events.UserDeactivated, "UserDeactivated"),
     _form(events.UserActivated, "UserActivated"),
+    _form(events.PasswordChanged, "PasswordChanged"),
+    _form(events.EmailVerified, "EmailVerified"),
 )
 _BY_EVENT = {form.event: form for form in FORMS}
 _BY_NAME = {(form.name, form.version): form for form in FORMS}

@@ -30,6 +30,7 @@ EXAMPLES: list[Refusal] = [
     refusals.UserInactive(),
     refusals.LastAdmin(),
     refusals.EmailTaken(),
+    refusals.PasswordAlreadyChanged(),
 ]
 
 
