@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import secrets
 from datetime import timedelta
 from pathlib import Path
@@ -104,7 +105,7 @@ class Settings(BaseSettings):
 
 
 class NoSecret(Exception):
-    """Tokens are to be signed, and there is nothing to sign them with."""
+    """Tokens are to be signed, and there is nothing, or nothing good, to sign them with."""
 
 
 def read(*, signs: bool = False) -> Settings:
@@ -112,11 +113,36 @@ def read(*, signs: bool = False) -> Settings:
     and kept with the data, in production it is not made up. Raises `ValidationError`, `NoSecret`.
     """
     settings = Settings()
-    if not signs or settings.secret_key:
+    if not signs:
         return settings
     if settings.app_env == "production":
-        raise NoSecret("SECRET_KEY must be set when APP_ENV is production")
+        if not settings.secret_key:
+            raise NoSecret("SECRET_KEY must be set when APP_ENV is production")
+        for name in ("secret_key", "previous_secret_key"):
+            if _is_placeholder(getattr(settings, name).get_secret_value()):
+                raise NoSecret(f"{name.upper()} is a placeholder: `daybook secrets` prints a good one")
+    if settings.secret_key:
+        return settings
     return settings.model_copy(update={"secret_key": SecretStr(_kept_secret(settings.daybook_data))})
+
+
+def new_secret() -> str:
+    """384 bits by chance."""
+    return secrets.token_urlsafe(48)
+
+
+_PLACEHOLDER = re.compile(
+    r"(change|replace)[-_ ]?(me|this|it)|place[-_ ]?holder|your[-_ ]?(own[-_ ]?)?(secret|key)|example|insert[-_ ]?here"
+    r"|(development|dev|test|default|dummy|super)[-_ ]?(secret|key)|(secret|jwt)[-_ ]?key",
+    re.IGNORECASE,
+)
+FEWEST_CHARACTERS = 10
+"""Different ones in a secret: by chance, 32 bytes written in hexadecimal have fewer once in ten million times."""
+
+
+def _is_placeholder(secret: str) -> bool:
+    """Whether a secret is one that stands in examples, or was typed to be long."""
+    return bool(secret) and (len(set(secret)) < FEWEST_CHARACTERS or _PLACEHOLDER.search(secret) is not None)
 
 
 def own_directory(path: Path) -> Path:
@@ -140,7 +166,7 @@ def _kept_secret(data: Path) -> str:
     if not kept.exists():
         fresh = kept.with_name(f"secret_key.{os.getpid()}")
         fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_urlsafe(48))
+        fresh.write_text(new_secret())
         try:
             os.link(fresh, kept)  # unlike a rename it fails when another process was first
         except FileExistsError:
