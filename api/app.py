@@ -11,12 +11,14 @@ from starlette.exceptions import HTTPException
 from api import docs, problems
 from api.audit_routers import bookings as audit_bookings
 from api.audit_routers import events as audit_events
+from api.command_routers import auth as auth_commands
 from api.command_routers import bookings as booking_commands
 from api.command_routers import dev
 from api.command_routers import spaces as space_commands
 from api.command_routers import users as user_commands
 from api.door import Door
 from api.query_routers import administration, health
+from api.query_routers import auth as auth_queries
 from api.query_routers import bookings as booking_queries
 from api.query_routers import dashboards as dashboard_queries
 from api.query_routers import projections as projection_queries
@@ -35,10 +37,12 @@ ROUTERS = (
     space_queries.router,
     health.router,
     user_queries.router,
+    auth_queries.router,
     dashboard_queries.router,
     administration.router,
     projection_queries.router,
     stream_queries.router,
+    auth_commands.router,
     user_commands.router,
     space_commands.router,
     audit_events.router,

@@ -204,6 +204,23 @@ class TokenDocument(BaseModel):
     expires_in: int
 
 
+class SessionDocument(BaseModel):
+    """One place where a user is signed in; `current` is the one that asks."""
+
+    id: UUID
+    user_agent: str
+    opened_at: datetime
+    used_at: datetime
+    expires_at: datetime
+    current: bool
+
+
+class DetailDocument(BaseModel):
+    """What was done."""
+
+    detail: str
+
+
 class RegisteredDocument(BaseModel):
     """A new user, signed in."""
 

@@ -26,6 +26,7 @@ from booking.refusals import (
     NotAllowed,
     NotFound,
     OutsideOpeningHours,
+    PasswordAlreadyChanged,
     Refusal,
     Refused,
     RoleHoldsNoBookings,
@@ -62,6 +63,7 @@ STATUS: Mapping[type[Refusal], int] = {
     RoleHoldsNoBookings: 409,
     LastAdmin: 409,
     EmailTaken: 409,
+    PasswordAlreadyChanged: 409,
 }
 _UNFIT: Mapping[type[ValueError], str] = {
     BadSlot: "bad-slot",

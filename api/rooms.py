@@ -9,6 +9,8 @@ from api.streams import Streams
 from api.tokens import Tokens
 from commands.accounts import Passwords
 from commands.deciding import Deciding
+from commands.letters import Letters
+from commands.sessions import Sessions
 from journal.journal import Journal
 from projections.reading import Views
 
@@ -21,9 +23,13 @@ class Rooms:
     deciding: Deciding
     views: Views
     passwords: Passwords
+    sessions: Sessions
+    letters: Letters
     tokens: Tokens
     callers: Callers
     streams: Streams
+    secure_cookies: bool = True
+    unverified_may_book: bool = True
 
 
 def rooms_of(request: Request) -> Rooms:

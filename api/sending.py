@@ -163,4 +163,22 @@ class _Sending(SecurityBase):
         return Sender(rooms_of(request), user, by, await request_of(request, by), waits(request))
 
 
+class _Booking(_Sending):
+    async def __call__(self, request: Request) -> Sender:
+        sender = await super().__call__(request)
+        rooms = sender.rooms
+        # Once verified is verified for ever, so it does no harm that this is looked up before the command.
+        if not (
+            rooms.unverified_may_book
+            or sender.user.email_verified
+            or (await rooms.callers.read(sender.user.id)).email_verified
+        ):
+            raise Problem(
+                403, "email-not-verified", "Verify your address first", "Follow the letter that was sent to it."
+            )
+        return sender
+
+
 TheSender = Annotated[Sender, Depends(_Sending())]
+TheBooker = Annotated[Sender, Depends(_Booking())]
+"""A sender whose address is verified, where that is asked for."""

@@ -52,6 +52,8 @@ def _seen(subject: Subject) -> dict[str, Any]:
                 "role": subject.role,
                 "is_active": subject.is_active,
                 "max_active_bookings": subject.max_active_bookings,
+                "email_verified": subject.email_verified,
+                "password_changes": subject.password_changes,
             }
         case Booking() | Space() if getattr(subject, "created_at", None) is not None:
             document = subject.document()

@@ -35,7 +35,7 @@ from daybook.embedded import Stores
 from daybook.settings import Settings
 
 SECRET = "no secret, for it guards nothing but a benchmark"
-TOKENS = Tokens(SECRET, life=timedelta(hours=1))
+TOKENS = Tokens([SECRET], life=timedelta(hours=1))
 PATIENCE = 60.0  # seconds until the API answers
 
 router = APIRouter(prefix="/bench", route_class=StrictRoute)

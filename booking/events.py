@@ -223,6 +223,23 @@ class UserErased:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordChanged:
+    """A user signs in with another password from here on; `reset` says that a letter let them, not the one before."""
+
+    user_id: UUID
+    reset: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailVerified:
+    """A user has shown that they read what is sent to their address."""
+
+    user_id: UUID
+    at: datetime
+
+
 BookingEvent = BookingCreated | BookingRescheduled | BookingNotesChanged | BookingCancelled | BookingExpired
 SpaceEvent = (
     SpaceCreated
@@ -234,5 +251,14 @@ SpaceEvent = (
     | SpaceDeactivated
     | SpaceActivated
 )
-UserEvent = UserRegistered | RoleChanged | AllowanceChanged | UserDeactivated | UserActivated | UserErased
+UserEvent = (
+    UserRegistered
+    | RoleChanged
+    | AllowanceChanged
+    | UserDeactivated
+    | UserActivated
+    | PasswordChanged
+    | EmailVerified
+    | UserErased
+)
 Event = BookingEvent | SpaceEvent | UserEvent

@@ -204,5 +204,14 @@ class EmailTaken(Refusal):
         return "Sign in with this address, or register another one."
 
 
+@dataclass(frozen=True, slots=True)
+class PasswordAlreadyChanged(Refusal):
+    """The password was changed meanwhile"""
+
+    @property
+    def detail(self) -> str:
+        return "What proved who you are was good for the password before: sign in with the new one."
+
+
 def _utc(at: datetime) -> str:
     return at.isoformat().replace("+00:00", "Z")

@@ -7,14 +7,25 @@ from uuid import UUID
 
 from booking.events import (
     AllowanceChanged,
+    EmailVerified,
     Event,
+    PasswordChanged,
     RoleChanged,
     UserActivated,
     UserDeactivated,
     UserErased,
     UserRegistered,
 )
-from booking.refusals import LastAdmin, NotFound, Refusal, RoleHoldsNoBookings, UserInactive, refuse_if
+from booking.refusals import (
+    LastAdmin,
+    NotFound,
+    PasswordAlreadyChanged,
+    Refusal,
+    Refused,
+    RoleHoldsNoBookings,
+    UserInactive,
+    refuse_if,
+)
 from booking.roles import Role
 
 
@@ -28,6 +39,8 @@ class User:
     role: Role = Role.STUDENT
     is_active: bool = False
     max_active_bookings: int = 0
+    email_verified: bool = False
+    password_changes: int = 0
 
     def fold(self, event: Event) -> None:
         match event:
@@ -45,6 +58,10 @@ class User:
             case UserErased():
                 self.exists = self.is_active = False
                 self.is_erased = True
+            case EmailVerified():
+                self.email_verified = True
+            case PasswordChanged():
+                self.password_changes += 1
 
     def is_any(self, *roles: Role) -> bool:
         """Whether the user may act in one of these roles now."""
@@ -118,6 +135,24 @@ def erase(user: User, admins: Admins, *, now: datetime) -> Iterator[Event]:
     known(user)
     refuse_if(admins.objections(losing=user.id))
     yield UserErased(user_id=user.id, role=user.role, at=now)
+
+
+def change_password(user: User, *, seen: int, reset: bool, now: datetime) -> Iterator[Event]:
+    """The fact that `user` has another password. What lets them was checked when they had changed it `seen` times:
+    one proof is good for one change. Raises `NotFound`, `Refused`.
+    """
+    known(user)
+    refuse_if(user.objections())
+    if user.password_changes != seen:
+        raise Refused([PasswordAlreadyChanged()])
+    yield PasswordChanged(user_id=user.id, reset=reset, at=now)
+
+
+def verify_email(user: User, *, now: datetime) -> Iterator[Event]:
+    """The fact that the address of `user` is theirs, or nothing. Raises `NotFound`."""
+    known(user)
+    if not user.email_verified:
+        yield EmailVerified(user_id=user.id, at=now)
 
 
 def known(user: User) -> None:

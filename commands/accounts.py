@@ -12,6 +12,7 @@ from uuid import UUID
 
 import bcrypt
 
+from booking.refusals import EmailTaken
 from journal import sealing
 from journal.journal import Along, Journal
 
@@ -49,6 +50,7 @@ class Account:
                 "full_name": self.full_name,
                 "password_hash": self.password_hash,
             },
+            unless={"accounts_email_key": EmailTaken()},
         )
 
 

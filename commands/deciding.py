@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 from uuid import UUID, uuid5
 
+from psycopg.errors import UniqueViolation
+
+from booking.refusals import Refused
 from commands.command import Author, Command
 from journal import sealing
 from journal.connection import Unavailable
@@ -108,20 +111,26 @@ class Deciding:
         after = min(kept.position for kept in command.kept.values())
         if not facts:
             return Done(subject, after, changed=False)
-        first = await self._journal.append(
-            Entry(
-                command_id=request.command_id,
-                journal_id=fresh.journal_id,
-                after=after,
-                tags=list(command.kept),
-                events=facts,
-                actor=command.by.name,
-                correlation_id=request.correlation_id,
-                causation_id=request.causation_id,
-                request_digest=await self._digest(command.by, request),
-                along=command.along(),
-            )
+        along = command.along()
+        entry = Entry(
+            command_id=request.command_id,
+            journal_id=fresh.journal_id,
+            after=after,
+            tags=list(command.kept),
+            events=facts,
+            actor=command.by.name,
+            correlation_id=request.correlation_id,
+            causation_id=request.causation_id,
+            request_digest=await self._digest(command.by, request),
+            along=along,
         )
+        try:
+            first = await self._journal.append(entry)
+        except UniqueViolation as error:
+            refusal = along.unless.get(error.diag.constraint_name or "") if along else None
+            if refusal is None:
+                raise
+            raise Refused([refusal]) from None
         if first <= 0:
             return None
         self.aggregates.entered(command.kept, [(one.decision.event, one.tags) for one in command.new_decisions], first)

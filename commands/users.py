@@ -8,6 +8,8 @@ from booking.roles import Role
 from booking.users import Admins, User
 from commands.accounts import Account, erased_along
 from commands.command import Command
+from commands.letters import password_changed_along, verified_along
+from commands.sessions import closed_along
 from journal.folding import Named, admins, allowance, booking, space, user
 from journal.journal import Along
 
@@ -71,6 +73,9 @@ class ChangeUser(_AboutUser):
             )
         )
 
+    def along(self) -> Along | None:
+        return closed_along(self.user_id) if self.is_active is False else None
+
 
 @dataclass(eq=False, kw_only=True)
 class EraseUser(_AboutUser):
@@ -102,3 +107,32 @@ class EraseUser(_AboutUser):
 
     def along(self) -> Along:
         return erased_along(self.user_id)
+
+
+@dataclass(eq=False, kw_only=True)
+class ChangePassword(_AboutUser):
+    """Let a user sign in with another password, and end every session. Raises `NotFound`, `Refused`.
+
+    What lets them, a password or the token of a letter, was checked after they had changed it `seen` times.
+    """
+
+    password_hash: str
+    seen: int
+    reset: bool = False
+
+    def execute(self) -> None:
+        self.record(users.change_password(self.user, seen=self.seen, reset=self.reset, now=self.now))
+
+    def along(self) -> Along:
+        return password_changed_along(self.user_id, self.password_hash)
+
+
+@dataclass(eq=False, kw_only=True)
+class VerifyEmail(_AboutUser):
+    """Record that a user reads what is sent to their address. Raises `NotFound`."""
+
+    def execute(self) -> None:
+        self.record(users.verify_email(self.user, now=self.now))
+
+    def along(self) -> Along:
+        return verified_along(self.user_id)

@@ -58,6 +58,13 @@ def migrate() -> None:
         _migrate(_with_stores(views=False))
 
 
+@app.command()
+def secrets() -> None:
+    """Print new secrets for the environment: one to sign tokens with, and the passwords of the database roles."""
+    for name in ("SECRET_KEY", "OWNER_PASSWORD", "DAYBOOK_PASSWORD"):
+        typer.echo(f"{name}={settings.new_secret()}")
+
+
 @app.command("import", help=importing.HELP)
 def import_timetable(
     file: importing.File,

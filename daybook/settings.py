@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import secrets
 from datetime import timedelta
 from pathlib import Path
@@ -32,7 +33,10 @@ class Settings(BaseSettings):
     daybook_data: Path = Path(".daybook")
     daybook_schema: Annotated[str, StringConstraints(pattern=r"^[a-z_][a-z0-9_]{0,39}$")] = "daybook"
     secret_key: SecretStr = SecretStr("")
+    previous_secret_key: SecretStr = SecretStr("")
     access_token_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 15
+    refresh_token_days: Annotated[int, Field(ge=1, le=90)] = 7
+    unverified_may_book: bool = True
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "people", "json"] = "auto"  # auto: people's lines on a terminal
 
@@ -55,7 +59,7 @@ class Settings(BaseSettings):
             raise ValueError("must begin with redis://, rediss:// or unix://")
         return value
 
-    @field_validator("secret_key")
+    @field_validator("secret_key", "previous_secret_key")
     @classmethod
     def _long_enough(cls, value: SecretStr) -> SecretStr:
         if value and len(value.get_secret_value().encode()) < SHORTEST_SECRET:
@@ -92,12 +96,16 @@ class Settings(BaseSettings):
         return timedelta(minutes=self.access_token_minutes)
 
     @property
+    def refresh_token_life(self) -> timedelta:
+        return timedelta(days=self.refresh_token_days)
+
+    @property
     def is_development(self) -> bool:
         return self.app_env == "development"
 
 
 class NoSecret(Exception):
-    """Tokens are to be signed, and there is nothing to sign them with."""
+    """Tokens are to be signed, and there is nothing, or nothing good, to sign them with."""
 
 
 def read(*, signs: bool = False) -> Settings:
@@ -105,11 +113,36 @@ def read(*, signs: bool = False) -> Settings:
     and kept with the data, in production it is not made up. Raises `ValidationError`, `NoSecret`.
     """
     settings = Settings()
-    if not signs or settings.secret_key:
+    if not signs:
         return settings
     if settings.app_env == "production":
-        raise NoSecret("SECRET_KEY must be set when APP_ENV is production")
+        if not settings.secret_key:
+            raise NoSecret("SECRET_KEY must be set when APP_ENV is production")
+        for name in ("secret_key", "previous_secret_key"):
+            if _is_placeholder(getattr(settings, name).get_secret_value()):
+                raise NoSecret(f"{name.upper()} is a placeholder: `daybook secrets` prints a good one")
+    if settings.secret_key:
+        return settings
     return settings.model_copy(update={"secret_key": SecretStr(_kept_secret(settings.daybook_data))})
+
+
+def new_secret() -> str:
+    """384 bits by chance."""
+    return secrets.token_urlsafe(48)
+
+
+_PLACEHOLDER = re.compile(
+    r"(change|replace)[-_ ]?(me|this|it)|place[-_ ]?holder|your[-_ ]?(own[-_ ]?)?(secret|key)|example|insert[-_ ]?here"
+    r"|(development|dev|test|default|dummy|super)[-_ ]?(secret|key)|(secret|jwt)[-_ ]?key",
+    re.IGNORECASE,
+)
+FEWEST_CHARACTERS = 10
+"""Different ones in a secret: by chance, 32 bytes written in hexadecimal have fewer once in ten million times."""
+
+
+def _is_placeholder(secret: str) -> bool:
+    """Whether a secret is one that stands in examples, or was typed to be long."""
+    return bool(secret) and (len(set(secret)) < FEWEST_CHARACTERS or _PLACEHOLDER.search(secret) is not None)
 
 
 def own_directory(path: Path) -> Path:
@@ -133,7 +166,7 @@ def _kept_secret(data: Path) -> str:
     if not kept.exists():
         fresh = kept.with_name(f"secret_key.{os.getpid()}")
         fresh.touch(mode=0o600)
-        fresh.write_text(secrets.token_urlsafe(48))
+        fresh.write_text(new_secret())
         try:
             os.link(fresh, kept)  # unlike a rename it fails when another process was first
         except FileExistsError:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
@@ -24,9 +25,11 @@ from api.streams import Streams
 from api.tokens import Tokens
 from commands.accounts import Passwords
 from commands.deciding import Deciding
+from commands.letters import Letter, Letters
+from commands.sessions import Sessions
 from daybook import logs, working
 from daybook.settings import Settings
-from journal.connection import SessionNotKept, Unavailable, conninfo
+from journal.connection import Line, SessionNotKept, Unavailable, conninfo
 from journal.folding import Aggregates
 from journal.journal import Journal
 from projections.following import VIEWS, Follower
@@ -35,6 +38,8 @@ from projections.reading import Views
 
 KEEP_ALIVE = 75  # seconds: longer than proxies keep a connection, so that it is never us who close one they use
 STOP_WITHIN = 6  # seconds for requests under way, each of which ends within 5
+
+log = logging.getLogger(__name__)
 
 
 class NeverUsable(Exception):
@@ -63,6 +68,8 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
     journal = Journal(settings.database_url.get_secret_value(), schema, name="api")
     views = Views(settings.redis_url.get_secret_value(), schema, journal)
     passwords = Passwords()
+    line = Line(settings.database_url.get_secret_value(), schema, name="api sessions")
+    keys = [key.get_secret_value() for key in (settings.secret_key, settings.previous_secret_key) if key]
     streams = Streams(journal)
     try:
         yield Rooms(
@@ -70,15 +77,30 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
             deciding=Deciding(journal, Aggregates(journal)),
             views=views,
             passwords=passwords,
-            tokens=Tokens(settings.secret_key.get_secret_value(), life=settings.access_token_life),
+            sessions=Sessions(line, keys, life=settings.refresh_token_life),
+            letters=Letters(line, keys[0], send=_tell if settings.is_development else _keep_quiet),
+            tokens=Tokens(keys, life=settings.access_token_life),
             callers=Callers(journal),
             streams=streams,
+            secure_cookies=settings.app_env == "production",
+            unverified_may_book=settings.unverified_may_book,
         )
     finally:
         passwords.close()
         await streams.close()
         await views.close()
+        await line.close()
         await journal.close()
+
+
+def _tell(letter: Letter) -> None:
+    """A development system sends no letters: what would stand in one is told to whoever reads its log."""
+    log.info("a letter was written: %s, its token is %s", letter.kind, letter.token)
+
+
+def _keep_quiet(letter: Letter) -> None:
+    """The row is all there is until somebody sends it: a token in a log would let its readers in."""
+    log.info("a letter was written: %s", letter.kind)
 
 
 def reset(settings: Settings) -> None:

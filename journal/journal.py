@@ -14,6 +14,7 @@ import psycopg.sql
 from cryptography.exceptions import InvalidTag
 
 from booking.events import Event, UserErased, UserEvent
+from booking.refusals import Refusal
 from journal import codec, tags
 from journal.chain import COLUMNS, Row
 from journal.connection import ANSWER_WITHIN, CONNECT_WITHIN, Line, Unavailable, conninfo
@@ -34,11 +35,13 @@ SETTLE_WITHIN = 4.0
 class Along:
     """A change of a plain table that stands or falls with a command's facts.
 
-    `statement` calls `journal_append(%(batch)s::json)` and returns its outcomes: both happen, or neither.
+    `statement` calls `journal_append(%(batch)s::json)` and returns its outcomes: both happen, or neither. `unless` says
+    by its name what it means that a unique constraint stands against it.
     """
 
     statement: str
     parameters: Mapping[str, Any]
+    unless: Mapping[str, Refusal] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

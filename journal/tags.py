@@ -12,7 +12,9 @@ from booking.events import (
     BookingExpired,
     BookingNotesChanged,
     BookingRescheduled,
+    EmailVerified,
     Event,
+    PasswordChanged,
     RoleChanged,
     SpaceEvent,
     UserActivated,
@@ -90,7 +92,7 @@ def of(event: Event) -> list[str]:
             return [booking(event.booking_id), bookings_of(event.space_id)]
         case _ if isinstance(event, SpaceEvent):
             return [space(event.space_id)]
-        case AllowanceChanged():
+        case AllowanceChanged() | PasswordChanged() | EmailVerified():
             return [user(event.user_id)]
         case RoleChanged():
             touches_admins = Role.ADMIN in (event.role, event.role_before)

@@ -260,6 +260,7 @@ _fields: dict[str, st.SearchStrategy[Any]] = {
     "notes": st.none() | texts,
     "opening_hours": opening_hours,
     "reason": st.none() | texts,
+    "reset": st.booleans(),
     "role": roles,
     "role_before": roles,
     "rules": rules,

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api.bodies import Body, Instant, Notes, Reason, StrictRoute
 from api.documents import BookingDocument
 from api.problems import PROBLEMS, refusal
-from api.sending import COMMAND, CONDITIONAL, IfRevisions, TheSender
+from api.sending import COMMAND, CONDITIONAL, IfRevisions, TheBooker, TheSender
 from booking.refusals import Refused
 from booking.slots import Slot
 from commands.bookings import UNCHANGED, CancelBooking, ChangeBooking, CreateBooking, alternatives
@@ -29,7 +29,7 @@ class BookingRequest(Body):
 
 
 @router.post("", status_code=201, response_model=BookingDocument, openapi_extra=COMMAND)
-async def create(body: BookingRequest, sender: TheSender) -> Response:
+async def create(body: BookingRequest, sender: TheBooker) -> Response:
     """Hold a slot of a space. A refusal comes with up to three slots near it that would be accepted."""
     slot = Slot(body.start, body.end)
     command = CreateBooking(

@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from api.answers import json_of
 from api.command_routers.spaces import CLOSES, OPENS
-from api.command_routers.users import registered
 from api.correlation import correlation_id
 from api.documents import MessageDocument, SeedDocument
 from api.problems import PROBLEMS
@@ -108,7 +107,7 @@ async def _make_user(rooms: Rooms, user_id: UUID, demo: Demo) -> None:
     command = RegisterUser(
         user_id=user_id, account=demo.account, role=demo.role, max_active_bookings=demo.max_active_bookings
     )
-    await registered(rooms, command, by=AUTHOR, request=_request())
+    await rooms.deciding.do(command, by=AUTHOR, request=_request())
 
 
 async def _make_space(rooms: Rooms, space_id: UUID, description: Description) -> None:

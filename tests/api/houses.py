@@ -1,7 +1,7 @@
 """The façade over a real journal and real views, with a follower beside it, and clients that speak HTTP to it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -22,9 +22,11 @@ from booking.roles import Role
 from commands.accounts import Account, Passwords
 from commands.command import Author
 from commands.deciding import Deciding, Request
+from commands.letters import Letter, Letters
+from commands.sessions import Sessions
 from commands.users import RegisterUser
 from daybook.embedded import Stores
-from journal.connection import Unavailable
+from journal.connection import Line, Unavailable
 from journal.folding import Aggregates
 from journal.journal import Journal
 from projections import activity, availability, bookings, spaces, utilisation
@@ -43,6 +45,7 @@ class House:
 
     app: FastAPI
     rooms: Rooms
+    letters: list[Letter]
     following: bool = True
     clients: list[AsyncClient] = field(default_factory=list)
     _told: int = 0
@@ -103,21 +106,30 @@ async def a_house(
     following: bool = True,
     rounds: int = 4,
     reset: Callable[[], Awaitable[None]] | None = None,
+    keys: Sequence[str] = (),
+    secure_cookies: bool = False,
+    unverified_may_book: bool = True,
 ) -> AsyncIterator[House]:
-    """The façade over the journal at `place`."""
+    """The façade over the journal at `place`; `keys` take the place of our secret key."""
+    keys, letters = [*keys, SECRET], list[Letter]()
     journal = Journal(url or place.url, place.schema)
     views = Views(stores.redis_url, place.schema, journal)
+    line = Line(place.url, place.schema, name="sessions")
     passwords = Passwords(rounds=rounds)
     rooms = Rooms(
         journal=journal,
         deciding=Deciding(journal, Aggregates(journal)),
         views=views,
         passwords=passwords,
-        tokens=Tokens(SECRET, life=LIFE),
+        sessions=Sessions(line, keys),
+        letters=Letters(line, keys[0], send=letters.append),
+        tokens=Tokens(keys, life=LIFE),
         callers=Callers(journal),
         streams=Streams(journal),
+        secure_cookies=secure_cookies,
+        unverified_may_book=unverified_may_book,
     )
-    house = House(create_app(rooms, version="1.2.3", reset=reset), rooms, following)
+    house = House(create_app(rooms, version="1.2.3", reset=reset), rooms, letters, following)
     follower = asyncio.create_task(Follower(stores.redis_url, place.schema, journal).run()) if following else None
     try:
         async with house.app.router.lifespan_context(house.app):
@@ -133,6 +145,7 @@ async def a_house(
             await client.aclose()
         passwords.close()
         await views.close()
+        await line.close()
         await journal.close()
 
 

@@ -1,5 +1,6 @@
 """Signing in with a token: which are believed, and what one says of its bearer."""
 
+import secrets
 import time
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from api.tokens import BadToken, Tokens
 from tests.api.houses import SECRET, House
 
 USER = uuid4()
+NEW = "the secret that takes the place of the other one"
 
 
 def claims(**other: Any) -> dict[str, Any]:
@@ -35,7 +37,7 @@ def signed(secret: str = SECRET, algorithm: str = "HS256", headers: dict[str, An
 
 @pytest.fixture
 def tokens() -> Tokens:
-    return Tokens(SECRET, life=timedelta(minutes=15))
+    return Tokens([SECRET], life=timedelta(minutes=15))
 
 
 def test_a_token_says_whose_it_is_and_nothing_of_what_they_may_do(tokens: Tokens) -> None:
@@ -45,7 +47,9 @@ def test_a_token_says_whose_it_is_and_nothing_of_what_they_may_do(tokens: Tokens
     assert tokens.user_of(token) == USER
     assert said.keys() == {"iss", "aud", "sub", "iat", "exp", "jti", "typ"}
     assert (said["sub"], said["exp"] - said["iat"]) == (str(USER), 15 * 60)
-    assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"}
+    header = jwt.get_unverified_header(token)
+    assert (header.keys(), header["alg"], header["typ"]) == ({"alg", "kid", "typ"}, "HS256", "JWT")
+    assert header["kid"] not in SECRET
 
 
 def test_two_tokens_of_a_user_are_two(tokens: Tokens) -> None:
@@ -57,6 +61,11 @@ BAD_TOKENS = {
     "of another algorithm": signed(algorithm="HS384"),
     "unsigned": signed(algorithm="none", secret=""),
     "of a key it names itself": signed(secret="", algorithm="none", headers={"kid": "/dev/null"}),
+    "of a key nobody has": signed(headers={"kid": "another"}),
+    "of a file's key": signed(secret="x" * 32, headers={"kid": "../../dev/null"}),
+    "of an empty key": signed(headers={"kid": ""}),
+    "of a key by its address": signed(headers={"kid": "another", "jku": "http://127.0.0.1/keys"}),
+    "a refresh token": secrets.token_urlsafe(32),
     "over": signed(exp=int(time.time()) - 1),
     "not for us": signed(aud="somebody else"),
     "not ours": signed(iss="somebody else"),
@@ -79,7 +88,7 @@ def test_no_other_token_is_believed(tokens: Tokens, token: str) -> None:
 
 
 def test_a_token_that_was_believed_is_not_when_its_time_is_over() -> None:
-    tokens = Tokens(SECRET, life=timedelta(seconds=0))
+    tokens = Tokens([SECRET], life=timedelta(seconds=0))
     token = signed(exp=int(time.time()) + 1)
     assert tokens.user_of(token) == USER
 
@@ -88,6 +97,24 @@ def test_a_token_that_was_believed_is_not_when_its_time_is_over() -> None:
 
     with pytest.raises(BadToken):
         tokens.user_of(token)
+
+
+def test_while_a_key_is_replaced_tokens_of_both_are_good() -> None:
+    before, during, after = [Tokens(keys, life=timedelta(minutes=15)) for keys in ([SECRET], [NEW, SECRET], [NEW])]
+    old, new = before.issued_to(USER), during.issued_to(USER)
+
+    assert during.user_of(old) == during.user_of(new) == after.user_of(new) == USER
+    for tokens, token in ((before, new), (after, old)):
+        with pytest.raises(BadToken):
+            tokens.user_of(token)
+
+
+def test_a_token_that_names_no_key_was_signed_with_the_one_in_use() -> None:
+    during = Tokens([NEW, SECRET], life=timedelta(minutes=15))
+
+    assert during.user_of(signed(NEW)) == USER
+    with pytest.raises(BadToken):
+        during.user_of(signed(SECRET))
 
 
 def test_the_clock_of_whoever_issued_it_may_be_ahead(tokens: Tokens) -> None:

@@ -32,6 +32,7 @@ EXAMPLES: list[Refusal] = [
     refusals.LastAdmin(),
     refusals.RoleHoldsNoBookings(Role.AUDITOR),
     refusals.EmailTaken(),
+    refusals.PasswordAlreadyChanged(),
 ]
 
 

@@ -5,6 +5,8 @@ from booking.bookings import Status
 from booking.events import (
     AllowanceChanged,
     BookingRulesChanged,
+    EmailVerified,
+    PasswordChanged,
     RoleChanged,
     SpaceDeactivated,
     UserActivated,
@@ -69,6 +71,8 @@ def test_a_user():
         "role": {"before": None, "after": Role.STUDENT},
         "is_active": {"before": None, "after": True},
         "max_active_bookings": {"before": None, "after": 5},
+        "email_verified": {"before": None, "after": False},
+        "password_changes": {"before": None, "after": 0},
     }
     assert compare.changes(
         RoleChanged(user_id=ANA, role=Role.STAFF, role_before=Role.STUDENT, is_active=True, at=MONDAY_8AM)
@@ -81,6 +85,12 @@ def test_a_user():
     }
     assert compare.changes(UserActivated(user_id=ANA, role=Role.STAFF, at=MONDAY_8AM)) == {
         "is_active": {"before": False, "after": True}
+    }
+    assert compare.changes(EmailVerified(user_id=ANA, at=MONDAY_8AM)) == {
+        "email_verified": {"before": False, "after": True}
+    }
+    assert compare.changes(PasswordChanged(user_id=ANA, reset=True, at=MONDAY_8AM)) == {
+        "password_changes": {"before": 0, "after": 1}
     }
 
 

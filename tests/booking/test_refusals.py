@@ -12,6 +12,7 @@ from booking.refusals import (
     LastAdmin,
     NotFound,
     OutsideOpeningHours,
+    PasswordAlreadyChanged,
     Refusal,
     Refused,
     RoleHoldsNoBookings,
@@ -63,6 +64,11 @@ SPOKEN: list[tuple[Refusal, str, str]] = [
     ),
     (LastAdmin(), "last-admin", "This is the last active ADMIN; make another one first."),
     (EmailTaken(), "email-taken", "Sign in with this address, or register another one."),
+    (
+        PasswordAlreadyChanged(),
+        "password-already-changed",
+        "What proved who you are was good for the password before: sign in with the new one.",
+    ),
 ]
 
 

@@ -7,16 +7,25 @@ import pytest
 
 from booking.events import (
     AllowanceChanged,
+    EmailVerified,
     Event,
+    PasswordChanged,
     RoleChanged,
     UserActivated,
     UserDeactivated,
     UserErased,
     UserRegistered,
 )
-from booking.refusals import LastAdmin, NotFound, Refused, RoleHoldsNoBookings, UserInactive
+from booking.refusals import (
+    LastAdmin,
+    NotFound,
+    PasswordAlreadyChanged,
+    Refused,
+    RoleHoldsNoBookings,
+    UserInactive,
+)
 from booking.roles import Role
-from booking.users import Admins, User, change, erase, register
+from booking.users import Admins, User, change, change_password, erase, register, verify_email
 from tests.examples import ANA, BEN, MONDAY_8AM, NEW_YEAR, created, given, hours, registered
 
 ADMIN_ANA, ADMIN_BEN = registered(ANA, role=Role.ADMIN), registered(BEN, role=Role.ADMIN)
@@ -223,3 +232,34 @@ def test_the_last_active_admin_is_not_erased_and_one_of_two_is():
 
     both = given(Admins(), ADMIN_ANA, ADMIN_BEN)
     assert given(both, *erase(ana, both, now=MONDAY_8AM)).active == {BEN}
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_one_proof_is_good_for_one_change_of_a_password(reset: bool):
+    user = given(User(ANA), registered())
+
+    facts = list(change_password(user, seen=0, reset=reset, now=MONDAY_8AM))
+
+    assert facts == [PasswordChanged(user_id=ANA, reset=reset, at=MONDAY_8AM)]
+    changed = given(user, *facts)
+    with pytest.raises(Refused) as refused:
+        list(change_password(changed, seen=0, reset=reset, now=MONDAY_8AM))
+    assert refused.value.refusals == (PasswordAlreadyChanged(),)
+    assert list(change_password(changed, seen=1, reset=reset, now=MONDAY_8AM)) == facts
+
+
+def test_who_is_deactivated_or_unknown_changes_no_password():
+    with pytest.raises(Refused):
+        list(change_password(given(User(ANA), registered(), DEACTIVATED), seen=0, reset=True, now=MONDAY_8AM))
+    with pytest.raises(NotFound):
+        list(change_password(User(ANA), seen=0, reset=True, now=MONDAY_8AM))
+
+
+def test_an_address_is_verified_once():
+    user = given(User(ANA), registered())
+    assert not user.email_verified
+
+    facts = list(verify_email(user, now=MONDAY_8AM))
+
+    assert facts == [EmailVerified(user_id=ANA, at=MONDAY_8AM)]
+    assert list(verify_email(given(user, *facts), now=MONDAY_8AM)) == []

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from psycopg.errors import UniqueViolation
 
+from booking.refusals import EmailTaken, Refused
 from booking.roles import Role
 from booking.slots import Slot
 from booking.users import User
@@ -50,9 +50,10 @@ async def test_the_account_the_key_and_the_fact_stand_together(place: Place, jou
 async def test_where_the_account_cannot_be_the_fact_is_not(place: Place, journal: Journal, deciding: Deciding):
     await deciding.do(registering(), by=SYSTEM, request=request())
 
-    with pytest.raises(UniqueViolation):
+    with pytest.raises(Refused) as refused:
         await deciding.do(registering(BEN), by=SYSTEM, request=request())
 
+    assert refused.value.refusals == (EmailTaken(),)
     assert plain_rows(place) == (1, 1, 1)
     assert (await journal.head())[1] == 1
 
@@ -120,7 +121,7 @@ async def test_registrations_and_bookings_under_way_at_the_same_time_do_not_mind
     )
 
     assert [type(one).__name__ for one in outcomes[:8]] == ["Done"] * 8
-    assert sorted(type(one).__name__ for one in outcomes[8:]) == ["Done", *["UniqueViolation"] * 8]
+    assert sorted(type(one).__name__ for one in outcomes[8:]) == ["Done", *["Refused"] * 8]
     assert [row.position for row in place.rows()] == list(range(1, 12))
 
 

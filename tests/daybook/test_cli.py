@@ -4,6 +4,7 @@ import pytest
 from psycopg import connect
 from typer.testing import CliRunner
 
+from daybook import settings
 from daybook.cli import app
 
 
@@ -33,6 +34,29 @@ def test_production_names_the_secret_it_lacks(daybook):
 
     assert refused.exit_code == 1
     assert refused.stderr == "daybook: SECRET_KEY must be set when APP_ENV is production\n"
+
+
+@pytest.mark.parametrize(
+    ("secret", "complaint"),
+    [
+        ("change-me-" * 4, "SECRET_KEY is a placeholder: `daybook secrets` prints a good one"),
+        ("short", "SECRET_KEY: must be at least 32 bytes long"),
+    ],
+)
+def test_production_names_the_secret_that_is_not_good(daybook, secret, complaint):
+    refused = daybook("up", APP_ENV="production", SECRET_KEY=secret)
+
+    assert (refused.exit_code, refused.stderr) == (1, f"daybook: {complaint}\n")
+
+
+def test_secrets_that_are_printed_are_good_and_new_each_time(daybook, monkeypatch):
+    printed = [daybook("secrets").stdout for _ in range(2)]
+
+    assert printed[0] != printed[1]
+    made = dict(line.split("=", 1) for line in printed[0].splitlines())
+    assert made.keys() == {"SECRET_KEY", "OWNER_PASSWORD", "DAYBOOK_PASSWORD"}
+    monkeypatch.setenv("SECRET_KEY", made["SECRET_KEY"])
+    assert settings.read(signs=True).secret_key.get_secret_value() == made["SECRET_KEY"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Settings: read once, refused by name when they cannot be, and silent about what is secret."""
 
 from datetime import timedelta
+from secrets import token_hex
 
 import pytest
 from pydantic import ValidationError
@@ -61,6 +62,46 @@ def test_production_does_not_start_without_a_secret(tmp_path, monkeypatch):
     with pytest.raises(NoSecret, match="SECRET_KEY must be set"):
         settings.read(signs=True)
     assert not (tmp_path / "data").exists()
+
+
+PLACEHOLDERS = [
+    "change-me-change-me-change-me-change-me",
+    "please-CHANGE_THIS-to-something-long-and-random",
+    "your-secret-key-goes-here-and-is-long",
+    "placeholder placeholder placeholder",
+    "my-super-secret-key-for-jwt-signing-1234",
+    "a secret as it stands in the example file",
+    "a" * 64,
+    "0123" * 16,
+]
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "PREVIOUS_SECRET_KEY"])
+@pytest.mark.parametrize("secret", PLACEHOLDERS)
+def test_production_does_not_start_with_a_placeholder_and_names_it(tmp_path, monkeypatch, name, secret):
+    monkeypatch.setenv("SECRET_KEY", SECRET)
+    monkeypatch.setenv(name, secret)
+
+    with pytest.raises(NoSecret, match=rf"^{name} is a placeholder") as refused:
+        settings.read(signs=True)
+    assert secret not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["SECRET_KEY", "PREVIOUS_SECRET_KEY"])
+def test_production_does_not_start_with_a_short_secret_and_names_it(monkeypatch, name):
+    monkeypatch.setenv("SECRET_KEY", SECRET)
+    monkeypatch.setenv(name, "k9-Zq_4r" * 3)
+
+    with pytest.raises(ValidationError, match=name.lower()):
+        settings.read(signs=True)
+
+
+def test_production_starts_with_a_secret_made_by_chance(monkeypatch):
+    for _ in range(100):
+        monkeypatch.setenv("SECRET_KEY", settings.new_secret())
+        monkeypatch.setenv("PREVIOUS_SECRET_KEY", token_hex(32))
+
+        assert settings.read(signs=True).app_env == "production"
 
 
 def test_whoever_signs_nothing_needs_no_secret(tmp_path, monkeypatch):

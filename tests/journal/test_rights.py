@@ -11,6 +11,7 @@ from journal.journal import Journal
 from tests.journals import Place, a_journal, a_place, entry
 
 TABLES = ("events", "event_tags", "journal_head")
+OWN = ("accounts", "sealing_keys", "sessions", "refresh_tokens", "letters")
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ FORBIDDEN = [
     "update event_tags set tag = ''",
     "update journal_head set position = 0",
     *(f"delete from {table}" for table in TABLES),
-    *(f"truncate {table}" for table in (*TABLES, "accounts", "sealing_keys")),
+    *(f"truncate {table}" for table in (*TABLES, *OWN)),
     *(f"drop table {table}" for table in TABLES),
     *(f"alter table {table} disable trigger all" for table in TABLES),
     *(f"lock table {table}" for table in TABLES),
@@ -76,7 +77,7 @@ def test_the_processes_cannot(filled: Place, statement: str):
 
 def test_the_processes_can_do_what_they_have_to(filled: Place):
     with filled.role() as role:
-        for table in (*TABLES, "accounts", "sealing_keys"):
+        for table in (*TABLES, *OWN):
             role.execute(f"select * from {table}")
         role.execute("select journal_append('[]'), journal_now()")
         role.execute("insert into sealing_keys values (gen_random_uuid(), '')")

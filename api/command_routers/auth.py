@@ -1,0 +1,306 @@
+"""Accounts and signing in: register, sign in and out, stay signed in, change or reset a password, verify an address."""
+
+import logging
+from typing import Annotated
+from uuid import UUID, uuid4
+
+from email_validator import EmailNotValidError, validate_email
+from fastapi import APIRouter, Depends, Request
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+from pydantic_core import PydanticCustomError
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+
+from api import cookies
+from api.answers import json_of
+from api.auth import CurrentUser, unauthenticated
+from api.bodies import FORM, JSON, Body, StrictRoute, from_json_or_form
+from api.correlation import correlation_id
+from api.documents import DetailDocument, RegisteredDocument, TokenDocument, user_document
+from api.problems import PROBLEMS, Problem
+from api.rooms import Rooms, rooms_of
+from api.sending import COMMAND, entered, request_of, waits
+from commands import accounts, deciding
+from commands.accounts import Account
+from commands.command import Author
+from commands.deciding import KeyReused
+from commands.letters import Kind
+from commands.passwords import is_common
+from commands.users import ChangePassword, RegisterUser, VerifyEmail
+from journal.connection import Unavailable
+
+router = APIRouter(tags=["commands: users"], responses=PROBLEMS, route_class=StrictRoute)
+log = logging.getLogger(__name__)
+
+
+def _address(text: str) -> str:
+    """An e-mail address as accounts hold it. Raises `PydanticCustomError`, which repeats nothing of it."""
+    try:
+        found = validate_email(text, check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        raise PydanticCustomError("no-email-address", "This is no e-mail address") from None
+    return found.normalized.lower()
+
+
+def _address_if_one(text: str) -> str:
+    """The same; what is none is looked up all the same, so that signing in answers alike and as late."""
+    try:
+        return _address(text)
+    except PydanticCustomError:
+        return text.lower()
+
+
+def _uncommon(password: SecretStr) -> SecretStr:
+    """A password that is not among the first that anybody tries. Raises `PydanticCustomError`."""
+    if is_common(password.get_secret_value()):
+        raise PydanticCustomError("common-password", "This password is one of the most common ones")
+    return password
+
+
+Address = Annotated[str, StringConstraints(max_length=254), AfterValidator(_address)]
+NewPassword = Annotated[SecretStr, Field(min_length=8, max_length=128), AfterValidator(_uncommon)]
+Token = Annotated[str, StringConstraints(max_length=128)]
+
+
+class Registration(Body):
+    """Who wants an account."""
+
+    email: Address
+    password: NewPassword
+    full_name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
+
+
+class Credentials(Body):
+    """What somebody signs in with."""
+
+    email: Annotated[str, StringConstraints(max_length=254), AfterValidator(_address_if_one)]
+    password: Annotated[SecretStr, Field(max_length=128)]
+
+
+@router.post("/auth/register", status_code=201, response_model=RegisteredDocument, openapi_extra=COMMAND)
+async def register(body: Registration, request: Request) -> Response:
+    """Make an account for a new STUDENT, and sign in."""
+    rooms = rooms_of(request)
+    sent = await request_of(request, Author.system(f"registration {body.email}"), digested=False)
+    password, user_id = body.password.get_secret_value(), sent.command_id
+    account = Account(email=body.email, full_name=body.full_name, password_hash=await rooms.passwords.hashed(password))
+    command = RegisterUser(user_id=user_id, account=account)
+    done = await rooms.deciding.do(command, by=Author.person(user_id), request=sent)
+    if sent.retryable:
+        account = await _as_made(rooms, user_id, account, password)
+    document = {
+        "user": user_document(done.subject, account),
+        "access_token": rooms.tokens.issued_to(user_id),
+        "token_type": "bearer",
+    }
+    answer = await entered(rooms, done, document, waits=waits(request), status=201)
+    if token := await _signed_in(request, user_id, account.password_hash):
+        answer.headers.update(cookies.kept(rooms, token))
+    answer.background = BackgroundTask(_write, rooms, Kind.VERIFICATION, account.email)
+    return answer
+
+
+async def _signed_in(request: Request, user_id: UUID, password_hash: str) -> str | None:
+    """The refresh token of a new session; None where the user is not active or has another password by now."""
+    rooms = rooms_of(request)
+    token = await rooms.sessions.open(user_id, password_hash=password_hash, agent=request.headers.get("user-agent", ""))
+    # Looked up once the session is there: a deactivation from here on ends it.
+    if token is not None and not (await rooms.callers.read(user_id)).is_active:
+        await rooms.sessions.close(token)
+        return None
+    return token
+
+
+async def _write(rooms: Rooms, kind: Kind, email: str) -> None:
+    """Send a letter after the answer: how long that takes must not tell whether the address has an account."""
+    try:
+        await rooms.letters.write(kind, email)
+    except Unavailable:
+        log.warning("a letter could not be written: the journal does not answer")
+
+
+async def _as_made(rooms: Rooms, user_id: UUID, asked: Account, password: str) -> Account:
+    """The account as it is kept. Raises `KeyReused` if another request made it: of a password no digest is kept."""
+    made = (await accounts.of_users(rooms.journal, [user_id]))[user_id]
+    if made.password_hash != asked.password_hash and not (
+        await rooms.passwords.match(password, made.password_hash) and made.full_name == asked.full_name
+    ):
+        raise KeyReused
+    return made
+
+
+async def _credentials(request: Request) -> Credentials:
+    return await from_json_or_form(request, Credentials, email="username", password="password")
+
+
+_CREDENTIALS = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            JSON: {"schema": Credentials.model_json_schema()},
+            FORM: {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "username": {"type": "string", "description": "The e-mail address."},
+                        "password": {"type": "string", "format": "password"},
+                        "grant_type": {"type": "string", "const": "password"},
+                    },
+                    "required": ["username", "password"],
+                }
+            },
+        },
+    }
+}
+
+
+@router.post("/auth/login", response_model=TokenDocument, openapi_extra=_CREDENTIALS)
+async def sign_in(credentials: Annotated[Credentials, Depends(_credentials)], request: Request) -> Response:
+    """Get an access token, for JSON or for the form of OAuth 2.0's password grant (RFC 6749 §4.3), and the cookie
+    that gets the next ones.
+    """
+    rooms = rooms_of(request)
+    found = await accounts.by_email(rooms.journal, credentials.email)
+    user_id, password_hash = (found[0], found[1].password_hash) if found else (None, None)
+    matches = await rooms.passwords.match(credentials.password.get_secret_value(), password_hash)
+    token = await _signed_in(request, user_id, password_hash) if user_id and password_hash and matches else None
+    if user_id is None or token is None:
+        raise unauthenticated("There is no active account with this address and password.")
+    return _signed(rooms, user_id, token)
+
+
+def _signed(rooms: Rooms, user_id: UUID, refresh_token: str) -> Response:
+    document = {
+        "access_token": rooms.tokens.issued_to(user_id),
+        "token_type": "bearer",
+        "expires_in": int(rooms.tokens.life.total_seconds()),
+    }
+    return json_of(document, headers=cookies.kept(rooms, refresh_token))
+
+
+@router.post("/auth/refresh", response_model=TokenDocument)
+async def refresh(request: Request) -> Response:
+    """Get the next access token for the cookie, which is replaced: sent again it is good for ten seconds, and after
+    that it ends the session.
+    """
+    rooms = rooms_of(request)
+    token = cookies.refresh_token(request)
+    refreshed = await rooms.sessions.refresh(token) if token else None
+    if refreshed is None:
+        problem = unauthenticated("There is no session, or it is over.")
+        problem.headers = {**(problem.headers or {}), **cookies.dropped(rooms)}
+        raise problem
+    return _signed(rooms, *refreshed)
+
+
+@router.post("/auth/logout", response_model=DetailDocument)
+@router.delete("/auth/logout", response_model=DetailDocument)
+async def sign_out(request: Request) -> Response:
+    """End the session of the cookie. Without one nothing has to be ended."""
+    rooms = rooms_of(request)
+    if token := cookies.refresh_token(request):
+        await rooms.sessions.close(token)
+    return json_of({"detail": "Signed out"}, headers=cookies.dropped(rooms))
+
+
+@router.post("/auth/logout-all", response_model=DetailDocument)
+async def sign_out_everywhere(user: CurrentUser, request: Request) -> Response:
+    """End every session of the user who asks."""
+    rooms = rooms_of(request)
+    await rooms.sessions.close_all(user.id)
+    return json_of({"detail": "Signed out everywhere"}, headers=cookies.dropped(rooms))
+
+
+class PasswordChange(Body):
+    """Another password, and the one so far."""
+
+    current_password: Annotated[SecretStr, Field(max_length=128)]
+    new_password: NewPassword
+
+
+@router.post("/auth/password", response_model=DetailDocument)
+async def change_password(body: PasswordChange, user: CurrentUser, request: Request) -> Response:
+    """Sign in with another password from here on. Every session ends, this one too."""
+    rooms = rooms_of(request)
+    seen = (await rooms.callers.read(user.id)).password_changes
+    account = (await accounts.of_users(rooms.journal, [user.id]))[user.id]
+    if not await rooms.passwords.match(body.current_password.get_secret_value(), account.password_hash):
+        raise Problem(403, "wrong-password", "This is not the current password", "Send the current password too.")
+    await _give_password(rooms, user.id, body.new_password, seen=seen, reset=False)
+    return json_of({"detail": "Password has been changed"}, headers=cookies.dropped(rooms))
+
+
+async def _give_password(rooms: Rooms, user_id: UUID, password: SecretStr, *, seen: int, reset: bool) -> None:
+    password_hash = await rooms.passwords.hashed(password.get_secret_value())
+    command = ChangePassword(user_id=user_id, password_hash=password_hash, seen=seen, reset=reset)
+    await rooms.deciding.do(command, by=Author.person(user_id), request=_own_request())
+
+
+def _own_request() -> deciding.Request:
+    return deciding.Request(command_id=uuid4(), correlation_id=correlation_id.get())
+
+
+class ResetRequest(Body):
+    """Whose password is to be reset."""
+
+    email: Address
+
+
+class Reset(Body):
+    """Another password, and the token of the letter."""
+
+    token: Token
+    new_password: NewPassword
+
+
+@router.post("/auth/password-reset/request", response_model=DetailDocument)
+async def request_reset(body: ResetRequest, request: Request) -> Response:
+    """Have a letter sent whose token is good for one other password, for half an hour."""
+    answer = json_of({"detail": "If the email exists, instructions will be sent"})
+    answer.background = BackgroundTask(_write, rooms_of(request), Kind.PASSWORD_RESET, body.email)
+    return answer
+
+
+@router.post("/auth/password-reset/confirm", response_model=DetailDocument)
+async def reset_password(body: Reset, request: Request) -> Response:
+    """Sign in with another password from here on. Every session ends."""
+    rooms = rooms_of(request)
+    user_id = await _reader(rooms, Kind.PASSWORD_RESET, body.token)
+    seen = (await rooms.callers.read(user_id)).password_changes
+    await _reader(rooms, Kind.PASSWORD_RESET, body.token)  # had it been used before `seen` was read, it would be gone
+    await _give_password(rooms, user_id, body.new_password, seen=seen, reset=True)
+    return json_of({"detail": "Password has been reset"}, headers=cookies.dropped(rooms))
+
+
+class Verification(Body):
+    """The token of the letter."""
+
+    token: Token
+
+
+@router.post("/auth/verify/request", response_model=DetailDocument)
+async def request_verification(user: CurrentUser, request: Request) -> Response:
+    """Have another letter sent to the address of the user who asks; the first one was sent when they registered."""
+    rooms = rooms_of(request)
+    account = (await accounts.of_users(rooms.journal, [user.id]))[user.id]
+    await rooms.letters.write(Kind.VERIFICATION, account.email)
+    return json_of({"detail": "Instructions will be sent"})
+
+
+@router.post("/auth/verify", response_model=DetailDocument)
+async def verify(body: Verification, request: Request) -> Response:
+    """Show that the letter was read at the address it was sent to."""
+    rooms = rooms_of(request)
+    user_id = await _reader(rooms, Kind.VERIFICATION, body.token)
+    await rooms.deciding.do(VerifyEmail(user_id=user_id), by=Author.person(user_id), request=_own_request())
+    return json_of({"detail": "Email has been verified"})
+
+
+async def _reader(rooms: Rooms, kind: Kind, token: str) -> UUID:
+    """Whom the token was sent to. Raises `Problem` (422) once it was used or its time is over."""
+    user_id = await rooms.letters.reader(kind, token)
+    if user_id is None:
+        raise Problem(
+            422, "bad-token", "The token is not good", "It is not one of ours, was used, or its time is over."
+        )
+    return user_id

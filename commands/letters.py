@@ -1,0 +1,100 @@
+"""Letters: what is to be sent to a person's address, with a token that proves they read it.
+
+A token is derived from its letter's id under the secret key: the table holds its hash alone, and yet whoever sends the
+letters can write the token into them.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+from uuid import UUID, uuid4
+
+from commands.opaque import derived, hashed
+from journal.connection import Line
+from journal.journal import Along
+
+
+class Kind(StrEnum):
+    """What a letter is for."""
+
+    PASSWORD_RESET = "password-reset"
+    VERIFICATION = "verification"
+
+
+GOOD_FOR: Mapping[Kind, timedelta] = {Kind.PASSWORD_RESET: timedelta(minutes=30), Kind.VERIFICATION: timedelta(days=7)}
+
+_WRITE = """
+with over as (delete from letters where expires_at <= journal_now())
+insert into letters (letter_id, user_id, kind, token_hash, written_at, expires_at)
+select %(letter_id)s, user_id, %(kind)s, %(hash)s, journal_now(), journal_now() + %(life)s
+from accounts where email = %(email)s returning user_id
+"""
+_READER = """
+select user_id from letters where token_hash = %(hash)s and kind = %(kind)s and expires_at > journal_now()
+"""
+_VERIFIED = """
+with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
+  spent as (delete from letters l using entered
+            where l.user_id = %(user_id)s and l.kind = 'verification' and outcomes[1] > 0)
+select outcomes from entered
+"""
+_PASSWORD_CHANGED = """
+with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
+  stored as (update accounts a set password_hash = %(password_hash)s from entered
+             where a.user_id = %(user_id)s and outcomes[1] > 0),
+  closed as (delete from sessions s using entered where s.user_id = %(user_id)s and outcomes[1] > 0),
+  spent as (delete from letters l using entered
+            where l.user_id = %(user_id)s and l.kind = 'password-reset' and outcomes[1] > 0)
+select outcomes from entered
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One letter, for whoever sends it."""
+
+    kind: Kind
+    email: str
+    token: str
+
+
+class Letters:
+    """Writes letters and recognises their tokens. `send` is handed each letter; `key` is the secret key in use.
+    Every method raises `Unavailable`.
+    """
+
+    def __init__(self, line: Line, key: str, *, send: Callable[[Letter], None]) -> None:
+        self._line = line
+        self._key = key
+        self._send = send
+
+    async def write(self, kind: Kind, email: str) -> None:
+        """Send a letter to an address in lower case, if it has an account."""
+        letter_id = uuid4()
+        token = derived(b"letter " + letter_id.bytes, self._key)
+        parameters: dict[str, Any] = {
+            "letter_id": letter_id,
+            "kind": kind.value,
+            "hash": hashed(token),
+            "life": GOOD_FOR[kind],
+            "email": email,
+        }
+        if await self._line.execute(_WRITE, parameters):
+            self._send(Letter(kind, email, token))
+
+    async def reader(self, kind: Kind, token: str) -> UUID | None:
+        """Who was sent `token`, while it is good and was not used."""
+        rows = await self._line.execute(_READER, {"hash": hashed(token), "kind": kind.value})
+        return rows[0][0] if rows else None
+
+
+def verified_along(user_id: UUID) -> Along:
+    """Spend the letters that verify a user's address together with the fact."""
+    return Along(_VERIFIED, {"user_id": user_id})
+
+
+def password_changed_along(user_id: UUID, password_hash: str) -> Along:
+    """Store another password, end every session and spend every letter for a reset together with the fact."""
+    return Along(_PASSWORD_CHANGED, {"user_id": user_id, "password_hash": password_hash})
