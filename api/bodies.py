@@ -34,16 +34,18 @@ class StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route that takes JSON bodies alone, and reads them so."""
+    """A route that takes JSON bodies alone, and reads them so. Where a body may be left out, nothing is one."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        takes_a_body = self.body_field is not None
+        field = self.body_field
 
         async def strict(request: Request) -> Response:
-            if takes_a_body and not request.headers.get("content-type", "").startswith(JSON):
+            asked = StrictRequest(request.scope, request.receive)
+            is_json = request.headers.get("content-type", "").startswith(JSON)
+            if field is not None and not is_json and (field.field_info.is_required() or await asked.body()):
                 raise _another_kind(JSON)
-            return await handle(StrictRequest(request.scope, request.receive))
+            return await handle(asked)
 
         return strict
 

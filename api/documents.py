@@ -28,7 +28,7 @@ class RefusalDocument(BaseModel, extra="allow"):
 
 
 class BookingDocument(BaseModel):
-    """A booking."""
+    """A booking. It was or is to be decided on by `decide_by` while it waits for an approval, or has waited in vain."""
 
     id: UUID
     space_id: UUID
@@ -36,6 +36,7 @@ class BookingDocument(BaseModel):
     start: datetime
     end: datetime
     status: Status
+    decide_by: datetime | None
     notes: str | None
     created_at: datetime
     updated_at: datetime
@@ -86,6 +87,10 @@ class SpaceDocument(BaseModel):
     cancellation_deadline_hours: int
     buffer_before_minutes: int
     buffer_after_minutes: int
+    requires_approval: bool
+    approval_ttl_hours: int
+    approval_deadline_hours: int
+    managers: list[UUID]
     opening_hours: OpeningHoursDocument
     special_hours: list[SpecialHoursDocument]
     created_at: datetime
@@ -125,6 +130,9 @@ class ActivityDocument(BaseModel):
 
     date: date
     made: int
+    approved: int
+    rejected: int
+    declined: int
     cancelled: int
     expired: int
     mean_lead_minutes: int | None

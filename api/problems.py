@@ -20,6 +20,7 @@ from booking.opening_hours import BadOpeningHours
 from booking.refusals import (
     AllowanceUsedUp,
     BookingNotActive,
+    BookingNotPending,
     DeadlinePassed,
     EmailTaken,
     LastAdmin,
@@ -59,6 +60,7 @@ STATUS: Mapping[type[Refusal], int] = {
     SlotTaken: 409,
     AllowanceUsedUp: 409,
     BookingNotActive: 409,
+    BookingNotPending: 409,
     UserInactive: 409,
     RoleHoldsNoBookings: 409,
     LastAdmin: 409,

@@ -5,21 +5,35 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from booking.events import BookingCancelled, BookingCreated, BookingExpired, BookingRescheduled, Event
+from booking.events import (
+    BookingApproved,
+    BookingCancelled,
+    BookingCreated,
+    BookingDeclined,
+    BookingExpired,
+    BookingRejected,
+    BookingRescheduled,
+    Event,
+)
 from booking.refusals import AllowanceUsedUp, Refusal
 
 
 @dataclass(slots=True)
 class Allowance:
-    """The bookings of one user that nobody ended, each with the end of its slot."""
+    """The bookings of one user that nobody ended, each with when it ends by itself.
+
+    That is the end of its slot, and of one that waits for an approval the moment it was to be decided on by.
+    """
 
     held: dict[UUID, datetime] = field(default_factory=dict)
 
     def fold(self, event: Event) -> None:
         match event:
             case BookingCreated() | BookingRescheduled():
+                self.held[event.booking_id] = event.decide_by or event.slot.end
+            case BookingApproved():
                 self.held[event.booking_id] = event.slot.end
-            case BookingCancelled() | BookingExpired():
+            case BookingCancelled() | BookingRejected() | BookingDeclined() | BookingExpired():
                 self.held.pop(event.booking_id, None)
 
     def holding(self, now: datetime) -> list[UUID]:

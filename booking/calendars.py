@@ -2,10 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from uuid import UUID
 
-from booking.events import BookingCancelled, BookingCreated, BookingRescheduled, Event
+from booking.events import (
+    BookingApproved,
+    BookingCancelled,
+    BookingCreated,
+    BookingDeclined,
+    BookingRejected,
+    BookingRescheduled,
+    Event,
+)
 from booking.refusals import Refusal, SlotTaken
 from booking.slots import Span
 
@@ -14,31 +22,50 @@ from booking.slots import Span
 class Calendar:
     """What the bookings of one space hold of one UTC date: their slots with the buffers.
 
-    A booking that has ended keeps what it held: time frees it, and a buffer after it is still wanted.
+    A booking that has ended keeps what it held: time frees it, and a buffer after it is still wanted. One that waits
+    for an approval holds only until the moment in `waiting`.
     """
 
     day: date
     held: dict[UUID, Span] = field(default_factory=dict)
+    waiting: dict[UUID, datetime] = field(default_factory=dict)
 
     def fold(self, event: Event) -> None:
         match event:
             case BookingCreated() | BookingRescheduled():
-                self.held.pop(event.booking_id, None)
+                self._free(event.booking_id)
                 if event.held.touches(self.day):
                     self.held[event.booking_id] = event.held
-            case BookingCancelled():
-                self.held.pop(event.booking_id, None)
+                    if event.decide_by is not None:
+                        self.waiting[event.booking_id] = event.decide_by
+            case BookingApproved():
+                self.waiting.pop(event.booking_id, None)
+            case BookingCancelled() | BookingRejected() | BookingDeclined():
+                self._free(event.booking_id)
+
+    def _free(self, booking_id: UUID) -> None:
+        self.held.pop(booking_id, None)
+        self.waiting.pop(booking_id, None)
+
+    def holding(self, now: datetime) -> Iterable[tuple[UUID, Span]]:
+        """What is held at `now`, by booking."""
+        if not self.waiting:
+            return self.held.items()
+        lapsed = {id for id, until in self.waiting.items() if until <= now}
+        return [(id, span) for id, span in self.held.items() if id not in lapsed]
 
 
-def conflicting(calendars: Iterable[Calendar], hold: Span, *, at_most: int, moving: UUID | None = None) -> list[Span]:
-    """What is held beside which `hold` would make more than `at_most` at one instant; in order, empty if it fits.
+def conflicting(
+    calendars: Iterable[Calendar], hold: Span, *, at_most: int, now: datetime, moving: UUID | None = None
+) -> list[Span]:
+    """What is held at `now` beside which `hold` would make more than `at_most` at one instant.
 
-    The booking that is `moving` does not stand in its own way.
+    In order, empty if it fits. The booking that is `moving` does not stand in its own way.
     """
     held = {
         id: other
         for calendar in calendars
-        for id, other in calendar.held.items()
+        for id, other in calendar.holding(now)
         if id != moving and hold.overlaps(other)
     }
     others = sorted(held.values())
@@ -51,8 +78,8 @@ def conflicting(calendars: Iterable[Calendar], hold: Span, *, at_most: int, movi
 
 
 def objections(
-    calendars: Iterable[Calendar], hold: Span, *, at_most: int, moving: UUID | None = None
+    calendars: Iterable[Calendar], hold: Span, *, at_most: int, now: datetime, moving: UUID | None = None
 ) -> Iterator[Refusal]:
     """Why `hold` cannot stand beside the others; `calendars` are those of all its dates."""
-    if taken := conflicting(calendars, hold, at_most=at_most, moving=moving):
+    if taken := conflicting(calendars, hold, at_most=at_most, now=now, moving=moving):
         yield SlotTaken(tuple(taken))

@@ -26,6 +26,7 @@ class BookingCreated:
     at: datetime
     notes: str | None = None
     hold: Span | None = None  # the slot with its buffers; None where the fact is older than buffers
+    decide_by: datetime | None = None  # until then it waits for an approval; None where it needs none
 
     @property
     def held(self) -> Span:
@@ -34,7 +35,10 @@ class BookingCreated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BookingRescheduled:
-    """A booking holds another slot instead of the one before; `rescheduled_by` is None where the system did."""
+    """A booking holds another slot instead of the one before; `rescheduled_by` is None where the system did.
+
+    Until `decide_by` it waits for an approval; None where it needs none, whatever it waited for before.
+    """
 
     booking_id: UUID
     space_id: UUID
@@ -45,6 +49,58 @@ class BookingRescheduled:
     hold_before: Span
     at: datetime
     rescheduled_by: UUID | None
+    decide_by: datetime | None = None
+
+    @property
+    def held(self) -> Span:
+        return self.hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingApproved:
+    """A booking that waited for it is confirmed; `approved_by` is None where the system did it."""
+
+    booking_id: UUID
+    space_id: UUID
+    user_id: UUID
+    slot: Slot
+    hold: Span
+    at: datetime
+    approved_by: UUID | None
+
+    @property
+    def held(self) -> Span:
+        return self.hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingRejected:
+    """A booking that waited for an approval is not to be; `rejected_by` is None where the system did it."""
+
+    booking_id: UUID
+    space_id: UUID
+    user_id: UUID
+    slot: Slot
+    hold: Span
+    at: datetime
+    rejected_by: UUID | None
+    reason: str | None = None
+
+    @property
+    def held(self) -> Span:
+        return self.hold
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BookingDeclined:
+    """Nobody decided on a booking in time. It ended by itself, and held nothing from that moment on."""
+
+    booking_id: UUID
+    space_id: UUID
+    user_id: UUID
+    slot: Slot
+    hold: Span
+    at: datetime
 
     @property
     def held(self) -> Span:
@@ -151,6 +207,15 @@ class SpecialHoursCleared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SpaceManagersNamed:
+    """These users act as STAFF for the space, and nobody else does who is not STAFF everywhere."""
+
+    space_id: UUID
+    managers: tuple[UUID, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SpaceDeactivated:
     """The space takes no more bookings; held ones stay."""
 
@@ -240,7 +305,16 @@ class EmailVerified:
     at: datetime
 
 
-BookingEvent = BookingCreated | BookingRescheduled | BookingNotesChanged | BookingCancelled | BookingExpired
+BookingEvent = (
+    BookingCreated
+    | BookingRescheduled
+    | BookingNotesChanged
+    | BookingApproved
+    | BookingRejected
+    | BookingDeclined
+    | BookingCancelled
+    | BookingExpired
+)
 SpaceEvent = (
     SpaceCreated
     | SpaceDescribed
@@ -248,6 +322,7 @@ SpaceEvent = (
     | OpeningHoursChanged
     | SpecialHoursSet
     | SpecialHoursCleared
+    | SpaceManagersNamed
     | SpaceDeactivated
     | SpaceActivated
 )

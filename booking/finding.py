@@ -30,7 +30,7 @@ def bookable(
             slot = Slot(start, start + duration)
         except BadSlot:
             return
-        if not any(space.objections(slot, now=now)) and _fits(space, calendars, space.hold(slot)):
+        if not any(space.objections(slot, now=now)) and _fits(space, calendars, space.hold(slot), now):
             yield slot
 
 
@@ -60,7 +60,7 @@ def _grid(start: datetime, end: datetime, step: timedelta) -> Iterator[datetime]
         start += step
 
 
-def _fits(space: Space, calendars: Mapping[date, Calendar], hold: Span) -> bool:
+def _fits(space: Space, calendars: Mapping[date, Calendar], hold: Span, now: datetime) -> bool:
     return not held_slots.conflicting(
-        (calendars[day] for day in hold.dates()), hold, at_most=space.rules.concurrent_bookings
+        (calendars[day] for day in hold.dates()), hold, at_most=space.rules.concurrent_bookings, now=now
     )

@@ -167,6 +167,17 @@ class BookingNotActive(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
+class BookingNotPending(Refusal):
+    """The booking does not wait for a decision"""
+
+    status: str
+
+    @property
+    def detail(self) -> str:
+        return f"The booking is {self.status}."
+
+
+@dataclass(frozen=True, slots=True)
 class UserInactive(Refusal):
     """The user may not hold bookings"""
 

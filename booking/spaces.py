@@ -1,6 +1,6 @@
 """Spaces: what one is, and what it asks of the slots that would be booked in it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -15,6 +15,7 @@ from booking.events import (
     SpaceCreated,
     SpaceDeactivated,
     SpaceDescribed,
+    SpaceManagersNamed,
     SpecialHoursCleared,
     SpecialHoursSet,
 )
@@ -29,8 +30,11 @@ from booking.refusals import (
     TooFarAhead,
     TooLittleNotice,
 )
+from booking.roles import Role
 from booking.slots import Slot, Span
 from booking.terms import Description, Rules
+from booking.users import User
+from booking.users import known as known_user
 from booking.zones import zone
 
 _MINUTE, _HOUR = timedelta(minutes=1), timedelta(hours=1)
@@ -61,6 +65,7 @@ class Space:
     opening_hours: OpeningHours = field(default_factory=OpeningHours)
     special_hours: dict[date, SpecialHours] = field(default_factory=dict)
     created_at: datetime | None = None
+    managers: tuple[UUID, ...] = ()
 
     def fold(self, event: Event) -> None:
         match event:
@@ -79,6 +84,8 @@ class Space:
                 self.special_hours = {**self.special_hours, event.date: hours}  # copies of a space share the old one
             case SpecialHoursCleared():
                 self.special_hours = {day: hours for day, hours in self.special_hours.items() if day != event.date}
+            case SpaceManagersNamed():
+                self.managers = event.managers
             case SpaceDeactivated():
                 self.is_active = False
             case SpaceActivated():
@@ -87,8 +94,8 @@ class Space:
                 return
         self.revision += 1
 
-    def objections(self, slot: Slot, *, now: datetime) -> Iterator[Refusal]:
-        """Why the space's rules do not admit a booking of `slot`, made at `now`."""
+    def objections(self, slot: Slot, *, now: datetime, at_once: bool = False) -> Iterator[Refusal]:
+        """Why the space's rules do not admit a booking of `slot`, made at `now`; `at_once` needs no approval."""
         rules, tz = self.rules, zone(self.timezone)
         if not self.is_active:
             yield SpaceInactive()
@@ -96,13 +103,30 @@ class Space:
             yield SlotTooShort(rules.min_duration // _MINUTE)
         if slot.duration > rules.max_duration:
             yield SlotTooLong(rules.max_duration // _MINUTE)
-        if slot.start < now + rules.min_advance:
-            yield TooLittleNotice(now + rules.min_advance)
+        if slot.start < (earliest := self._earliest_start(now, at_once=at_once)):
+            yield TooLittleNotice(earliest)
         latest = now.astimezone(tz).date() + timedelta(days=rules.max_advance_days)
         if slot.start.astimezone(tz).date() > latest:
             yield TooFarAhead(latest, self.timezone)
         if not self.opening_hours.cover(slot, tz, self.special):
             yield OutsideOpeningHours(self.timezone, tuple(self.open_during(slot)))
+
+    def _earliest_start(self, now: datetime, *, at_once: bool) -> datetime:
+        """When a booking made at `now` may begin: early enough that there is time left to approve it."""
+        earliest = now + self.rules.min_advance
+        if self.rules.requires_approval and not at_once:
+            earliest = max(earliest, now + self.rules.approval_deadline + timedelta.resolution)
+        return earliest
+
+    def decide_by(self, slot: Slot, *, now: datetime, at_once: bool = False) -> datetime | None:
+        """Until when a booking of `slot` made at `now` waits for an approval; None if it needs none."""
+        if at_once or not self.rules.requires_approval:
+            return None
+        return min(now + self.rules.approval_ttl, slot.start - self.rules.approval_deadline)
+
+    def is_run_by(self, user: User) -> bool:
+        """Whether the user acts as STAFF here: by their role, or because this space names them a manager."""
+        return user.is_any(Role.STAFF, Role.ADMIN) or (user.is_active and user.id in self.managers)
 
     @property
     def special(self) -> Special:
@@ -137,6 +161,10 @@ class Space:
             "opening_hours": {day: _windows(getattr(hours, day)) for day in WEEKDAYS},
             "buffer_before_minutes": rules.buffer_before // _MINUTE,
             "buffer_after_minutes": rules.buffer_after // _MINUTE,
+            "requires_approval": rules.requires_approval,
+            "approval_ttl_hours": rules.approval_ttl // _HOUR,
+            "approval_deadline_hours": rules.approval_deadline // _HOUR,
+            "managers": self.managers,
             "special_hours": [
                 {"date": day, "windows": _windows(hours.windows), "reason": hours.reason}
                 for day, hours in sorted(self.special_hours.items())
@@ -157,9 +185,13 @@ def create(
     rules: Rules,
     opening_hours: OpeningHours,
     special_hours: Mapping[date, SpecialHours] = NO_SPECIAL_HOURS,
+    managers: Sequence[User] = (),
     now: datetime,
 ) -> Iterator[Event]:
-    """The facts that there is such a space, or nothing if there already is one of this id. Raises `UnknownZone`."""
+    """The facts that there is such a space, or nothing if there already is one of this id.
+
+    Raises `UnknownZone`, and `NotFound` for a manager.
+    """
     zone(timezone)
     if not space.revision:
         yield SpaceCreated(
@@ -171,6 +203,7 @@ def create(
             at=now,
         )
         yield from _special_hours(space, special_hours, now)
+        yield from _managers(space, managers, now)
 
 
 def change(
@@ -180,10 +213,14 @@ def change(
     rules: Rules | None = None,
     opening_hours: OpeningHours | None = None,
     special_hours: Mapping[date, SpecialHours] | None = None,
+    managers: Sequence[User] | None = None,
     is_active: bool | None = None,
     now: datetime,
 ) -> Iterator[Event]:
-    """A fact for each part that is given and differs; None leaves a part as it is. Raises `NotFound`."""
+    """A fact for each part that is given and differs; None leaves a part as it is.
+
+    Raises `NotFound` for the space and for a manager.
+    """
     known(space)
     if description not in (None, space.description):
         yield SpaceDescribed(space_id=space.id, description=description, at=now)
@@ -193,6 +230,8 @@ def change(
         yield OpeningHoursChanged(space_id=space.id, opening_hours=opening_hours, at=now)
     if special_hours is not None:
         yield from _special_hours(space, special_hours, now)
+    if managers is not None:
+        yield from _managers(space, managers, now)
     if is_active is True and not space.is_active:
         yield SpaceActivated(space_id=space.id, at=now)
     if is_active is False and space.is_active:
@@ -206,6 +245,14 @@ def _special_hours(space: Space, wanted: Mapping[date, SpecialHours], now: datet
     for day, hours in sorted(wanted.items()):
         if space.special_hours.get(day) != hours:
             yield SpecialHoursSet(space_id=space.id, date=day, windows=hours.windows, reason=hours.reason, at=now)
+
+
+def _managers(space: Space, wanted: Sequence[User], now: datetime) -> Iterator[Event]:
+    """The fact that these users manage the space, or nothing if they do already."""
+    for user in wanted:
+        known_user(user)
+    if (managers := tuple(sorted({user.id for user in wanted}))) != space.managers:
+        yield SpaceManagersNamed(space_id=space.id, managers=managers, at=now)
 
 
 def known(space: Space) -> None:

@@ -25,7 +25,8 @@ class Description:
 class Rules:
     """What a booking of the space has to keep. Raises `BadRules`.
 
-    `max_advance_days` counts calendar days on the space's wall clock; the other spans are elapsed time.
+    `max_advance_days` counts calendar days on the space's wall clock; the other spans are elapsed time. What requires
+    an approval waits for it at most `approval_ttl`, and no longer than `approval_deadline` before it begins.
     """
 
     min_duration: timedelta = timedelta(minutes=30)
@@ -36,6 +37,9 @@ class Rules:
     concurrent_bookings: int = 1
     buffer_before: timedelta = timedelta(0)
     buffer_after: timedelta = timedelta(0)
+    requires_approval: bool = False
+    approval_ttl: timedelta = timedelta(hours=48)
+    approval_deadline: timedelta = timedelta(hours=1)
 
     def __post_init__(self) -> None:
         if not timedelta(minutes=1) <= self.min_duration <= self.max_duration <= LONGEST:
@@ -50,3 +54,7 @@ class Rules:
             raise BadRules("1 to 1000 bookings are held at once")
         if not all(timedelta(0) <= buffer <= LONGEST_BUFFER for buffer in (self.buffer_before, self.buffer_after)):
             raise BadRules("a buffer is 0 minutes to a day")
+        if not timedelta(hours=1) <= self.approval_ttl <= timedelta(days=365):
+            raise BadRules("an approval may take 1 hour to 365 days")
+        if not timedelta(0) <= self.approval_deadline <= timedelta(days=365):
+            raise BadRules("the approval deadline is 0 hours to 365 days")

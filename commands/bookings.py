@@ -11,6 +11,7 @@ from booking import bookings, finding
 from booking.bookings import Booking
 from booking.refusals import (
     AllowanceUsedUp,
+    NotAllowed,
     NotFound,
     Refusal,
     RoleHoldsNoBookings,
@@ -35,7 +36,10 @@ UNCHANGED = Unchanged.UNCHANGED
 
 @dataclass(eq=False, kw_only=True)
 class CreateBooking(Command[Booking]):
-    """Hold a slot for a user. Raises `Refused`, `NotFound`, `NotAllowed`."""
+    """Hold a slot for a user; for others than themselves whoever runs the space does.
+
+    Raises `Refused`, `NotFound`, `NotAllowed`.
+    """
 
     booking_id: UUID
     space_id: UUID
@@ -55,8 +59,9 @@ class CreateBooking(Command[Booking]):
         return booking(self.booking_id)
 
     def execute(self) -> None:
-        if self.by.user_id != self.user_id:
-            self.must_be(Role.STAFF, Role.ADMIN)
+        runs_it = self.author_runs(self.space)
+        if self.by.user_id != self.user_id and not runs_it:
+            raise NotAllowed
         self.record(
             bookings.create(
                 self.space,
@@ -66,6 +71,7 @@ class CreateBooking(Command[Booking]):
                 booking_id=self.booking_id,
                 slot=self.slot,
                 notes=self.notes,
+                at_once=runs_it,
                 now=self.now,
             )
         )
@@ -91,12 +97,22 @@ class _OfBooking(Command[Booking]):
     def subject(self) -> Named[Booking]:
         return booking(self.booking_id)
 
+    @property
+    def runs_it(self) -> bool:
+        """Whether the author acts as STAFF for the space of the booking."""
+        return self.author_runs(self.space)
+
     def must_know(self) -> None:
         bookings.known(self.booking)
-        if not self.author_is_staff and self.booking.user_id != self.by.user_id:
+        if not self.runs_it and self.booking.user_id != self.by.user_id:
             raise NotFound("booking", self.booking_id)
         self.must_be(*Role)
         must_be_seen(self.booking.revision, self.if_revisions)
+
+    def must_run_it(self) -> None:
+        """Raise `NotAllowed` for a user whose booking it is and who has no more to say in its space."""
+        if not self.runs_it:
+            raise NotAllowed
 
 
 @dataclass(eq=False, kw_only=True)
@@ -136,7 +152,8 @@ class ChangeBooking(_OfBooking):
                     self.allowance,
                     slot=slot,
                     by=self.by.user_id,
-                    at_any_time=self.author_is_staff,
+                    at_any_time=self.runs_it,
+                    at_once=self.runs_it,
                     now=self.now,
                 )
             )
@@ -157,7 +174,7 @@ class CancelBooking(_OfBooking):
                 self.booking,
                 self.space,
                 by=self.by.user_id,
-                at_any_time=self.author_is_staff,
+                at_any_time=self.runs_it,
                 reason=self.reason,
                 now=self.now,
             )
@@ -165,8 +182,38 @@ class CancelBooking(_OfBooking):
 
 
 @dataclass(eq=False, kw_only=True)
+class ApproveBooking(_OfBooking):
+    """Confirm a booking that waits for it."""
+
+    def name(self) -> None:
+        super().name()
+        if self.booking.revision:
+            # Somebody may come after it has lapsed and be recorded before an approval that was decided in time.
+            for one in calendars(self.booking.space_id, self.booking.hold):
+                self.writes(one)
+            self.writes(allowance(self.booking.user_id))
+
+    def execute(self) -> None:
+        self.must_know()
+        self.must_run_it()
+        self.record(bookings.approve(self.booking, by=self.by.user_id, now=self.now))
+
+
+@dataclass(eq=False, kw_only=True)
+class RejectBooking(_OfBooking):
+    """Refuse a booking that waits for an approval."""
+
+    reason: str | None = None
+
+    def execute(self) -> None:
+        self.must_know()
+        self.must_run_it()
+        self.record(bookings.reject(self.booking, by=self.by.user_id, reason=self.reason, now=self.now))
+
+
+@dataclass(eq=False, kw_only=True)
 class ExpireBookings(Command[Booking]):
-    """Record of bookings, of each whose slot is over and that nobody ended before, that it is. Raises `NotFound`."""
+    """Record of bookings, of each that ended by itself, that it did: expired or declined. Raises `NotFound`."""
 
     booking_ids: Sequence[UUID]
 

@@ -54,6 +54,8 @@ async def keep_handing_out(
 
 async def carry_out(deciding: Deciding, works: Iterable[Work]) -> None:
     """Do what is due by one command, however often it is asked for. Raises `Unavailable`."""
+    works = list(works)
     booking_ids = list({work.booking_id: None for work in works})
-    request = Request(command_id=uuid4(), correlation_id=f"due:{due.EXPIRE}")
+    kinds = "+".join(sorted({work.kind for work in works}))
+    request = Request(command_id=uuid4(), correlation_id=f"due:{kinds}")
     await deciding.do(ExpireBookings(booking_ids=booking_ids), by=CLOCK, request=request)

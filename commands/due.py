@@ -13,11 +13,22 @@ from uuid import UUID
 
 import orjson
 
-from booking.events import BookingCancelled, BookingCreated, BookingExpired, BookingRescheduled
+from booking.events import (
+    BookingApproved,
+    BookingCancelled,
+    BookingCreated,
+    BookingDeclined,
+    BookingExpired,
+    BookingRejected,
+    BookingRescheduled,
+)
 from journal.journal import Journal, Recorded
 
 EXPIRE = "expire"
 """The kind of work that records the end of a booking's slot."""
+
+DECLINE = "decline"
+"""The kind of work that records that nobody decided on a booking in time."""
 
 LENT = timedelta(seconds=3)
 """How long a taken row stays away from other workers: a killed one delays its work by no more than that."""
@@ -43,10 +54,14 @@ with moved as (
     where position = %(after)s and journal_id = %(journal_id)s
     and journal_id = (select journal_id from journal_head)
     returning true),
-  done as (delete from due d using moved where d.booking_id = any(%(ended)s::uuid[]))
+  wanted as (
+    select * from json_to_recordset(%(rows)s::json)
+      as r (kind text, booking_id uuid, at timestamptz, position bigint)),
+  done as (
+    delete from due d using moved where d.booking_id = any(%(touched)s::uuid[])
+    and (d.kind, d.booking_id) not in (select kind, booking_id from wanted))
 insert into due (kind, booking_id, at, position)
-select r.kind, r.booking_id, r.at, r.position
-from json_to_recordset(%(rows)s::json) as r (kind text, booking_id uuid, at timestamptz, position bigint), moved
+select w.kind, w.booking_id, w.at, w.position from wanted w, moved
 on conflict (kind, booking_id) do update
   set at = excluded.at, position = excluded.position, lent_until = null where due.position < excluded.position
 """
@@ -77,7 +92,7 @@ async def post(journal: Journal, *, limit: int = 500) -> int:
     ((journal_id, position),) = await journal.query(_POSTED, {})
     page = await journal.page(position, limit)
     if page:
-        rows, ended = _changes(page)
+        rows, touched = _changes(page)
         await journal.query(
             _POST,
             {
@@ -85,7 +100,7 @@ async def post(journal: Journal, *, limit: int = 500) -> int:
                 "after": position,
                 "to": page[-1].position,
                 "rows": orjson.dumps(rows).decode(),
-                "ended": ended,
+                "touched": touched,
             },
         )
     return len(page)
@@ -104,17 +119,22 @@ async def wait_until_next(journal: Journal, *, at_most: float) -> float:
 
 
 def _changes(page: Iterable[Recorded]) -> tuple[Sequence[dict[str, Any]], list[UUID]]:
-    """What a page leaves to be done, and the bookings of which nothing is due any more."""
+    """What a page leaves to be done, and the bookings of which nothing else is due any more."""
     rows: dict[UUID, dict[str, Any]] = {}
-    ended: set[UUID] = set()
+    touched: set[UUID] = set()
     for fact in page:
-        match fact.event:
-            case BookingCreated() | BookingRescheduled():
-                rows[fact.event.booking_id] = _row(EXPIRE, fact.event.booking_id, fact.event.slot.end, fact.position)
-            case BookingCancelled() | BookingExpired():
-                rows.pop(fact.event.booking_id, None)
-                ended.add(fact.event.booking_id)
-    return list(rows.values()), list(ended)
+        event = fact.event
+        match event:
+            case BookingCreated() | BookingRescheduled() if event.decide_by is not None:
+                rows[event.booking_id] = _row(DECLINE, event.booking_id, event.decide_by, fact.position)
+            case BookingCreated() | BookingRescheduled() | BookingApproved():
+                rows[event.booking_id] = _row(EXPIRE, event.booking_id, event.slot.end, fact.position)
+            case BookingCancelled() | BookingRejected() | BookingDeclined() | BookingExpired():
+                rows.pop(event.booking_id, None)
+            case _:
+                continue
+        touched.add(event.booking_id)
+    return list(rows.values()), list(touched)
 
 
 def _row(kind: str, booking_id: UUID, at: datetime, position: int) -> dict[str, Any]:

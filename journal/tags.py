@@ -7,10 +7,13 @@ from uuid import UUID
 
 from booking.events import (
     AllowanceChanged,
+    BookingApproved,
     BookingCancelled,
     BookingCreated,
+    BookingDeclined,
     BookingExpired,
     BookingNotesChanged,
+    BookingRejected,
     BookingRescheduled,
     EmailVerified,
     Event,
@@ -38,7 +41,7 @@ def space(space_id: UUID) -> str:
 
 
 def calendar(space_id: UUID, day: date) -> str:
-    """Facts that take, move or free a slot touching the UTC date. UTC only buckets time: no zone can split a date."""
+    """Facts that take, keep, move or free a slot touching the UTC date. UTC only buckets time: no zone splits one."""
     return f"calendar:{_text(space_id)}/{day.isoformat()}"
 
 
@@ -48,7 +51,7 @@ def calendar_end(space_id: UUID) -> str:
 
 
 def allowance(user_id: UUID) -> str:
-    """Facts that begin, move or end a booking of the user."""
+    """Facts that begin, approve, move or end a booking of the user."""
     return f"allowance:{_text(user_id)}"
 
 
@@ -70,7 +73,7 @@ def bookings_of(space_id: UUID) -> str:
 def of(event: Event) -> list[str]:
     """Every tag `event` bears."""
     match event:
-        case BookingCreated() | BookingCancelled():
+        case BookingCreated() | BookingApproved() | BookingRejected() | BookingDeclined() | BookingCancelled():
             return [
                 booking(event.booking_id),
                 *calendars(event.space_id, event.held),

@@ -1,4 +1,4 @@
-"""The view of activity: how many bookings were made, cancelled and expired on each UTC date, and how far ahead."""
+"""The view of activity: how many bookings were made, decided on and ended on each UTC date, and how far ahead."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -6,7 +6,15 @@ from datetime import date, timedelta
 
 import orjson
 
-from booking.events import BookingCancelled, BookingCreated, BookingExpired, Event
+from booking.events import (
+    BookingApproved,
+    BookingCancelled,
+    BookingCreated,
+    BookingDeclined,
+    BookingExpired,
+    BookingRejected,
+    Event,
+)
 from journal.folding import Named
 from projections.reading import Views
 from projections.views import Documents, Form, Lists, View
@@ -14,6 +22,14 @@ from projections.views import Documents, Form, Lists, View
 LONGEST_RANGE = timedelta(days=366)
 
 _DAY = timedelta(days=1)
+_COUNTED = (
+    BookingCreated,
+    BookingApproved,
+    BookingRejected,
+    BookingDeclined,
+    BookingCancelled,
+    BookingExpired,
+)
 LEAD_TIMES = (1, 24, 72, 168, 720)
 """Hours that bound the groups of lead times from above; the last group has no bound."""
 
@@ -23,6 +39,9 @@ class Day:
     """What happened on one UTC date. Lead time is from the making of a booking to its start."""
 
     made: int = 0
+    approved: int = 0
+    rejected: int = 0
+    declined: int = 0
     cancelled: int = 0
     expired: int = 0
     lead_seconds: int = 0
@@ -35,6 +54,12 @@ class Day:
                 self.made += 1
                 self.lead_seconds += int(lead.total_seconds())
                 self.lead_times[sum(lead >= timedelta(hours=hours) for hours in LEAD_TIMES)] += 1
+            case BookingApproved():
+                self.approved += 1
+            case BookingRejected():
+                self.rejected += 1
+            case BookingDeclined():
+                self.declined += 1
             case BookingCancelled():
                 self.cancelled += 1
             case BookingExpired():
@@ -43,9 +68,8 @@ class Day:
 
 def touches(event: Event) -> Iterator[Named[Day]]:
     """The day on which it happened."""
-    match event:
-        case BookingCreated() | BookingCancelled() | BookingExpired():
-            yield _named(event.at.date())
+    if isinstance(event, _COUNTED):
+        yield _named(event.at.date())
 
 
 def project(event: Event, one: Named[Day], documents: Documents, to: Lists) -> None:
@@ -72,4 +96,4 @@ def _load(stored: bytes) -> Day:
     return Day(**orjson.loads(stored))
 
 
-VIEW = View("activity", 1, {"day": Form(_dump, _load)}, touches, project)
+VIEW = View("activity", 2, {"day": Form(_dump, _load)}, touches, project)

@@ -12,7 +12,16 @@ from pydantic import TypeAdapter
 
 from booking import calendars as held_slots
 from booking.calendars import Calendar
-from booking.events import BookingCancelled, BookingCreated, BookingRescheduled, Event, SpaceEvent
+from booking.events import (
+    BookingApproved,
+    BookingCancelled,
+    BookingCreated,
+    BookingDeclined,
+    BookingRejected,
+    BookingRescheduled,
+    Event,
+    SpaceEvent,
+)
 from booking.refusals import Refusal
 from booking.slots import Slot, Span
 from booking.spaces import Space
@@ -32,7 +41,7 @@ _ACTIVE = "active"
 def touches(event: Event) -> Iterator[Named[Any]]:
     """The documents `event` changes."""
     match event:
-        case BookingCreated() | BookingCancelled():
+        case BookingCreated() | BookingApproved() | BookingRejected() | BookingDeclined() | BookingCancelled():
             yield from folding.calendars(event.space_id, event.held)
         case BookingRescheduled():
             before, after = (folding.calendars(event.space_id, held) for held in (event.hold_before, event.hold))
@@ -75,8 +84,8 @@ async def of(views: Views, space_id: UUID, slot: Slot, *, now: datetime) -> Avai
             break
         read = hold  # a buffer reaches into another date
     at_most = space.rules.concurrent_bookings
-    conflicting = held_slots.conflicting(calendars, hold, at_most=at_most)
-    refusals = (*space.objections(slot, now=now), *held_slots.objections(calendars, hold, at_most=at_most))
+    conflicting = held_slots.conflicting(calendars, hold, at_most=at_most, now=now)
+    refusals = (*space.objections(slot, now=now), *held_slots.objections(calendars, hold, at_most=at_most, now=now))
     return Availability(refusals, conflicting, position)
 
 
@@ -106,8 +115,10 @@ async def active_spaces(views: Views, *, limit: int, cursor: str | None) -> tupl
     return [_space(one) for one in stored], cursor_after(last), position
 
 
-async def without_conflict(views: Views, slot: Slot, spaces: Sequence[Space]) -> tuple[list[Space], int]:
-    """Those of `spaces` in which `slot` is free, and the position. Raises `Unavailable`."""
+async def without_conflict(
+    views: Views, slot: Slot, spaces: Sequence[Space], *, now: datetime
+) -> tuple[list[Space], int]:
+    """Those of `spaces` in which `slot` is free at `now`, and the position. Raises `Unavailable`."""
     wanted = [(space, [one.tag for one in folding.calendars(space.id, space.hold(slot))]) for space in spaces]
     stored, position = await views.documents(VIEW, [tag for _, tags in wanted for tag in tags])
     held = dict(zip((tag for _, tags in wanted for tag in tags), stored, strict=True))
@@ -115,7 +126,7 @@ async def without_conflict(views: Views, slot: Slot, spaces: Sequence[Space]) ->
     for space, tags in wanted:
         hold = space.hold(slot)
         calendars = [_overlapping(day, hold) for tag in tags if (day := held[tag])]
-        if not held_slots.conflicting(calendars, hold, at_most=space.rules.concurrent_bookings):
+        if not held_slots.conflicting(calendars, hold, at_most=space.rules.concurrent_bookings, now=now):
             free.append(space)
     return free, position
 
@@ -146,7 +157,9 @@ def _overlapping(stored: bytes, hold: Span) -> Calendar:
 
 
 def _dump_calendar(calendar: Calendar) -> bytes:
-    held = {id: (number(span.start), number(span.end)) for id, span in calendar.held.items()}
+    held = {id: [number(span.start), number(span.end)] for id, span in calendar.held.items()}
+    for id, until in calendar.waiting.items():
+        held[id].append(number(until))
     return orjson.dumps({"day": calendar.day, "held": held}, option=orjson.OPT_NON_STR_KEYS)
 
 
@@ -155,13 +168,15 @@ def _load_calendar(stored: bytes) -> Calendar:
 
 
 def _calendar(day: str, held: Mapping[str, Sequence[int]]) -> Calendar:
-    spans = {UUID(id): Span(instant(start), instant(end)) for id, (start, end) in held.items()}
-    return Calendar(date.fromisoformat(day), spans)
+    # Start and end of each, and until when it is held if it waits for an approval.
+    spans = {UUID(id): Span(instant(start), instant(end)) for id, (start, end, *_) in held.items()}
+    waiting = {UUID(id): instant(until[0]) for id, (_, _, *until) in held.items() if until}
+    return Calendar(date.fromisoformat(day), spans, waiting)
 
 
 VIEW = View(
     "availability",
-    2,
+    3,
     {"space": Form(_SPACE.dump_json, _SPACE.validate_json), "calendar": Form(_dump_calendar, _load_calendar)},
     touches,
     project,

@@ -1,7 +1,11 @@
-"""The view of bookings: a document for each, and each user's in order, newest start first."""
+"""The view of bookings: a document for each; each user's and each space's in order, newest start first; and requests.
 
+A request is a booking that waits for an approval. All of them, and those of each space, are in order of deadline.
+"""
+
+import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,11 +22,21 @@ from projections.instants import instant, number
 from projections.reading import BadCursor, Page, Tails, Views, cursor_after, entry_before
 from projections.views import LIMIT, PAGE, Documents, Form, Lists, Sweep, View
 
+# In a text of the document the quotes would be escaped, so only its status reads like these.
 _CONFIRMED, _EXPIRED = b'"status":"confirmed"', b'"status":"expired"'
+_PENDING, _DECLINED = b'"status":"pending"', b'"status":"declined"'
 _PLACE, _TAIL = 16 + 36, 1 + 16  # bytes of an entry
 _CURSOR = re.compile(rb"[0-9a-f]{16}[0-9a-f-]{36}")
 _LATEST = number(LATEST)
-_LETTERS = {Status.CONFIRMED: "c", Status.CANCELLED: "x", Status.EXPIRED: "e"}
+_LETTERS = {
+    Status.PENDING: "p",
+    Status.CONFIRMED: "c",
+    Status.REJECTED: "r",
+    Status.DECLINED: "d",
+    Status.CANCELLED: "x",
+    Status.EXPIRED: "e",
+}
+_REQUESTS = "requests"
 
 
 def touches(event: Event) -> Iterator[Named[Booking]]:
@@ -43,14 +57,13 @@ def _booking_of(entry: bytes) -> Named[Booking]:
 
 
 def project(event: Event, one: Named[Booking], documents: Documents, to: Lists) -> None:
-    """Fold `event` into the booking, and keep the lists of its user and of its space."""
+    """Fold `event` into the booking, and keep the lists of its user, of its space and of requests."""
     before = documents.of(one)
     if before.revision:
-        for name in _lists(before):
-            to.strike(name, _entry(before))
-    booking = documents.fold(event, one)
-    for name in _lists(booking):
-        to.enter(name, _entry(booking))
+        for name, entry in _entries(before):
+            to.strike(name, entry)
+    for name, entry in _entries(documents.fold(event, one)):
+        to.enter(name, entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +73,12 @@ class StoredBooking:
     recorded: bytes
     revision: int
     user_id: UUID
+    space_id: UUID
     ends_at: datetime
     position: int
 
     def json(self, now: datetime) -> bytes:
-        """The document as it is at `now`: a confirmed booking whose slot has ended is expired, recorded or not."""
+        """The document as it is at `now`: a booking that ended by itself has ended, recorded or not."""
         return _as_of(self.recorded, self.ends_at <= now)
 
 
@@ -78,9 +92,9 @@ async def one(views: Views, booking_id: UUID) -> StoredBooking | None:
         stored = _dump(booking) if booking.revision else None
     if stored is None:
         return None
-    revision, user_id, end, _, _, json = stored.split(b" ", 5)
+    revision, user_id, space_id, end, _, _, json = stored.split(b" ", 6)
     ends_at = instant(int(end))
-    return StoredBooking(json, int(revision), UUID(user_id.decode()), ends_at, position)
+    return StoredBooking(json, int(revision), UUID(user_id.decode()), UUID(space_id.decode()), ends_at, position)
 
 
 async def of_user(
@@ -101,6 +115,12 @@ async def of_user(
             letters, side, to = b"c", b">", b"[%016x\x7f" % _until_latest(now - LONGEST)
         case Status.EXPIRED:  # those that begin later have not ended
             letters, side, after = b"ce", b"<", max(after, b"(%016x" % _until_latest(now))
+        case Status.PENDING:  # those that have begun are decided on or have lapsed
+            letters, side, to = b"p", b">", b"[%016x\x7f" % _until_latest(now)
+        case Status.DECLINED:
+            letters, side = b"pd", b"<"
+        case Status.REJECTED:
+            letters = b"r"
         case Status.CANCELLED:
             letters = b"x"
     at = number(now)
@@ -113,8 +133,34 @@ async def of_user(
         to=to,
         tails=Tails(_TAIL, letters, side, b"%016x" % at),
     )
-    items = [_as_of(json, int(end) <= at) for _, _, end, _, _, json in (one.split(b" ", 5) for one in stored)]
-    return Page(items, cursor_after(last and last[:_PLACE]), position)
+    return Page([_as_at(one, at) for one in stored], cursor_after(last and last[:_PLACE]), position)
+
+
+async def requests(
+    views: Views,
+    *,
+    of_spaces: Sequence[UUID] | None = None,
+    limit: int = PAGE,
+    cursor: str | None = None,
+    now: datetime,
+) -> Page:
+    """What waits for an approval at `now`, the nearest deadline first; None stands for every space.
+
+    Raises `Unavailable`, `BadCursor`.
+    """
+    at = number(now)
+    after = max(b"(%016x\x7f" % at, _beyond(cursor) if cursor else b"")
+    names = [_REQUESTS] if of_spaces is None else [_requests_of(space_id) for space_id in of_spaces]
+    pages = await asyncio.gather(*(views.page(VIEW, name, of="booking", limit=limit, after=after) for name in names))
+    found = sorted((_request_of(one), one) for stored, _, _ in pages for one in stored)
+    shown = found[:limit]
+    # Whatever a page left out comes after all of its own, so it comes after what is shown.
+    is_more = len(found) > limit or any(last for _, last, _ in pages)
+    return Page(
+        [_as_at(one, at) for _, one in shown],
+        cursor_after(shown[-1][0] if is_more else None),
+        min(position for _, _, position in pages),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +187,13 @@ async def of_space(views: Views, space_id: UUID, span: Span, *, now: datetime) -
             limit=LIMIT,
             after=after,
             to=to,
-            tails=Tails(_TAIL, b"ce"),
+            tails=Tails(_TAIL, b"cep"),
         )
         for one in stored:
-            _, user_id, end, hold_start, hold_end, json = one.split(b" ", 5)
-            hold = Span(instant(int(hold_start)), instant(int(hold_end)))
-            if hold.overlaps(span):
-                held.append(Held(hold, UUID(user_id.decode()), _as_of(json, int(end) <= at)))
+            _, user_id, _, _, hold_start, hold_end, _ = one.split(b" ", 6)
+            hold, json = Span(instant(int(hold_start)), instant(int(hold_end))), _as_at(one, at)
+            if hold.overlaps(span) and _DECLINED not in json:
+                held.append(Held(hold, UUID(user_id.decode()), json))
         if last is None:
             return sorted(held, key=lambda one: one.span), position
         after = b"(%b" % last
@@ -161,8 +207,18 @@ def _beyond(cursor: str) -> bytes:
     return b"(%b\x7f" % place
 
 
-def _lists(booking: Booking) -> tuple[str, str]:
-    return _of_user(booking.user_id), _of_space(booking.space_id)
+def _entries(booking: Booking) -> Iterator[tuple[str, bytes]]:
+    """Every list the booking is in, and its entry there."""
+    yield _of_user(booking.user_id), _entry(booking)
+    yield _of_space(booking.space_id), _entry(booking)
+    if booking.recorded_status is Status.PENDING:
+        entry = _request(booking.ends_at, booking.id)
+        yield _REQUESTS, entry
+        yield _requests_of(booking.space_id), entry
+
+
+def _requests_of(space_id: UUID) -> str:
+    return f"requests-of:{space_id}"
 
 
 def _of_space(space_id: UUID) -> str:
@@ -174,10 +230,10 @@ def _of_user(user_id: UUID) -> str:
 
 
 def _entry(booking: Booking) -> bytes:
-    """Place and tail of a booking in its user's list; the tail says how it is recorded and when its slot ends."""
+    """Place and tail of a booking in its user's list; the tail says how it is recorded and when it ends by itself."""
     slot = booking.slot
     letter = _LETTERS[booking.recorded_status]
-    return f"{_until_latest(slot.start):016x}{booking.id}{letter}{number(slot.end):016x}".encode()
+    return f"{_until_latest(slot.start):016x}{booking.id}{letter}{number(booking.ends_at):016x}".encode()
 
 
 def _until_latest(at: datetime) -> int:
@@ -185,22 +241,39 @@ def _until_latest(at: datetime) -> int:
     return _LATEST - number(at)
 
 
+def _request(deadline: datetime, booking_id: UUID) -> bytes:
+    """A booking's entry in a list of requests."""
+    return f"{number(deadline):016x}{booking_id}".encode()
+
+
+def _request_of(stored: bytes) -> bytes:
+    """The same of a stored booking."""
+    booking = _load(stored)
+    return _request(booking.ends_at, booking.id)
+
+
+def _as_at(stored: bytes, at: int) -> bytes:
+    """The document of a stored booking as it is at an instant."""
+    _, _, _, ends_at, _, _, json = stored.split(b" ", 6)
+    return _as_of(json, int(ends_at) <= at)
+
+
 def _as_of(recorded: bytes, is_over: bool) -> bytes:
-    # In a text of the document the quotes would be escaped, so only its status reads like this.
-    return recorded.replace(_CONFIRMED, _EXPIRED, 1) if is_over else recorded
+    return recorded.replace(_CONFIRMED, _EXPIRED, 1).replace(_PENDING, _DECLINED, 1) if is_over else recorded
 
 
 def _dump(booking: Booking) -> bytes:
     json = orjson.dumps(booking.document(), option=orjson.OPT_UTC_Z)
-    numbers = number(booking.slot.end), number(booking.hold.start), number(booking.hold.end)
-    return b"%d %b %d %d %d %b" % (booking.revision, str(booking.user_id).encode(), *numbers, json)
+    whose = str(booking.user_id).encode(), str(booking.space_id).encode()
+    numbers = number(booking.ends_at), number(booking.hold.start), number(booking.hold.end)
+    return b"%d %b %b %d %d %d %b" % (booking.revision, *whose, *numbers, json)
 
 
 def _load(stored: bytes) -> Booking:
-    revision, _, _, start, end, json = stored.split(b" ", 5)
+    revision, _, _, _, start, end, json = stored.split(b" ", 6)
     booking = Booking.from_document(orjson.loads(json), int(revision))
     booking.hold = Span(instant(int(start)), instant(int(end)))
     return booking
 
 
-VIEW = View("bookings", 2, {"booking": Form(_dump, _load)}, touches, project, sweeps)
+VIEW = View("bookings", 3, {"booking": Form(_dump, _load)}, touches, project, sweeps)

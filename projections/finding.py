@@ -76,7 +76,7 @@ async def spaces(
     offered, after, position = await availability.active_spaces(views, limit=limit, cursor=cursor)
     fit = [space for space in offered if fits(space) and not any(space.objections(slot, now=now))]
     if fit:
-        fit, held_at = await availability.without_conflict(views, slot, fit)
+        fit, held_at = await availability.without_conflict(views, slot, fit, now=now)
         position = min(position, held_at)
     return Page([orjson.dumps(space.document(), option=orjson.OPT_UTC_Z) for space in fit], after, position)
 

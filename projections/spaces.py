@@ -1,4 +1,4 @@
-"""The view of spaces: a document for each, and two lists in order of name and id: the active ones, and all."""
+"""The view of spaces: a document for each, and lists in order of name and id: the active ones, all, each manager's."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,11 +9,12 @@ from pydantic import TypeAdapter
 
 from booking.events import Event, SpaceEvent
 from booking.spaces import Space
+from booking.users import User
 from journal import folding
 from journal.connection import Unavailable
 from journal.folding import Named
 from projections.reading import Page, Views, cursor_after, entry_before
-from projections.views import PAGE, Documents, Form, Lists, View
+from projections.views import LIMIT, PAGE, Documents, Form, Lists, View
 
 _STATE = TypeAdapter(Space)
 _ACTIVE, _ALL = "active", "all"
@@ -31,10 +32,14 @@ def project(event: Event, one: Named[Space], documents: Documents, to: Lists) ->
     if before.revision:
         to.strike(_ALL, by_name(before))
         to.strike(_ACTIVE, by_name(before))
+        for user_id in before.managers:
+            to.strike(_managed_by(user_id), by_name(before))
     space = documents.fold(event, one)
     to.enter(_ALL, by_name(space))
     if space.is_active:
         to.enter(_ACTIVE, by_name(space))
+    for user_id in space.managers:
+        to.enter(_managed_by(user_id), by_name(space))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,11 @@ class StoredSpace:
     json: bytes
     revision: int
     position: int
+    state: bytes
+
+    def is_run_by(self, user: User) -> bool:
+        """Whether the user acts as STAFF for the space."""
+        return _STATE.validate_json(self.state).is_run_by(user)
 
 
 async def one(views: Views, space_id: UUID) -> StoredSpace | None:
@@ -56,8 +66,8 @@ async def one(views: Views, space_id: UUID) -> StoredSpace | None:
         stored = _dump(space) if space.revision else None
     if stored is None:
         return None
-    revision, json, _ = _parts(stored)
-    return StoredSpace(json, revision, position)
+    revision, json, state = _parts(stored)
+    return StoredSpace(json, revision, position, state)
 
 
 async def active(views: Views, *, limit: int = PAGE, cursor: str | None = None) -> Page:
@@ -70,10 +80,26 @@ async def all(views: Views, *, limit: int = PAGE, cursor: str | None = None) -> 
     return await _page(views, _ALL, limit, cursor)
 
 
+async def managed_by(views: Views, user_id: UUID) -> list[UUID]:
+    """The spaces that name the user a manager. Raises `Unavailable`."""
+    ids: list[UUID] = []
+    after = b"-"
+    while True:
+        stored, last, _ = await views.page(VIEW, _managed_by(user_id), of="space", limit=LIMIT, after=after)
+        ids += [_load(one).id for one in stored]
+        if last is None:
+            return ids
+        after = b"(%b" % last
+
+
 async def _page(views: Views, name: str, limit: int, cursor: str | None) -> Page:
     after = b"(%b" % entry_before(cursor) if cursor else b"-"
     stored, last, position = await views.page(VIEW, name, of="space", limit=limit, after=after)
     return Page([_parts(one)[1] for one in stored], cursor_after(last), position)
+
+
+def _managed_by(user_id: UUID) -> str:
+    return f"managed-by:{user_id}"
 
 
 def by_name(space: Space) -> bytes:
@@ -98,4 +124,4 @@ def _parts(stored: bytes) -> tuple[int, bytes, bytes]:
     return int(revision), rest[: int(length)], rest[int(length) :]
 
 
-VIEW = View("spaces", 2, {"space": Form(_dump, _load)}, touches, project)
+VIEW = View("spaces", 3, {"space": Form(_dump, _load)}, touches, project)

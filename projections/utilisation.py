@@ -10,7 +10,16 @@ from zoneinfo import ZoneInfo
 import orjson
 from pydantic import TypeAdapter
 
-from booking.events import BookingCancelled, BookingCreated, BookingRescheduled, Event, SpaceEvent
+from booking.events import (
+    BookingApproved,
+    BookingCancelled,
+    BookingCreated,
+    BookingDeclined,
+    BookingRejected,
+    BookingRescheduled,
+    Event,
+    SpaceEvent,
+)
 from booking.opening_hours import joined
 from booking.slots import Slot, Span
 from booking.spaces import Space
@@ -24,16 +33,21 @@ from projections.views import LIMIT, Documents, Form, Lists, View
 LONGEST_RANGE = timedelta(days=366)
 
 _SPACE = TypeAdapter(Space)
+_CHANGING = BookingCreated | BookingRescheduled | BookingApproved | BookingRejected | BookingDeclined | BookingCancelled
 _ALL = "all"
 _DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
 
 
 @dataclass(slots=True)
 class Booked:
-    """The seconds booked of one space on the local dates of one month, `YYYY-MM`; dates without any are not there."""
+    """The seconds booked of one space on the local dates of one month, `YYYY-MM`; dates without any are not there.
+
+    A booking that waits for an approval is not booked yet: it is among those in `waiting`.
+    """
 
     month: str
     seconds: dict[str, int] = field(default_factory=dict)
+    waiting: list[str] = field(default_factory=list)
 
     def fold(self, event: Event) -> None:
         """What a slot adds is known only with the space's zone: `add` does it."""
@@ -51,7 +65,7 @@ class Booked:
 def touches(event: Event) -> Iterator[Named[Any]]:
     """The documents `event` changes, and the space it has to be seen with."""
     match event:
-        case BookingCreated() | BookingCancelled():
+        case BookingCreated() | BookingApproved() | BookingRejected() | BookingDeclined() | BookingCancelled():
             yield folding.space(event.space_id)
             yield from _months(event.space_id, event.slot)
         case BookingRescheduled():
@@ -71,13 +85,25 @@ def project(event: Event, one: Named[Any], documents: Documents, to: Lists) -> N
         to.enter(_ALL, by_name(documents.fold(event, one)))
         return
     booked = documents.of(one)
-    if not isinstance(booked, Booked) or not isinstance(event, BookingCreated | BookingCancelled | BookingRescheduled):
+    if not isinstance(booked, Booked) or not isinstance(event, _CHANGING):
         return
     documents.fold(event, one)
     tz = zone(documents.of(folding.space(event.space_id)).timezone)
-    if isinstance(event, BookingRescheduled):
-        booked.add(event.slot_before, tz, sign=-1)
-    booked.add(event.slot, tz, sign=-1 if isinstance(event, BookingCancelled) else 1)
+    id = str(event.booking_id)
+    waited = id in booked.waiting
+    if waited:
+        booked.waiting.remove(id)
+    match event:
+        case BookingCancelled() if not waited:
+            booked.add(event.slot, tz, sign=-1)
+        case BookingRescheduled() if not waited:
+            booked.add(event.slot_before, tz, sign=-1)
+    match event:
+        case BookingCreated() | BookingRescheduled() if event.decide_by is not None:
+            if one.tag in {month.tag for month in _months(event.space_id, event.slot)}:
+                booked.waiting.append(id)
+        case BookingCreated() | BookingRescheduled() | BookingApproved():
+            booked.add(event.slot, tz, sign=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +204,7 @@ def _in_groups(booked: Sequence[Booked], size: int) -> Iterator[Sequence[Booked]
 
 
 def _dump_booked(booked: Booked) -> bytes:
-    return orjson.dumps({"month": booked.month, "seconds": booked.seconds})
+    return orjson.dumps({"month": booked.month, "seconds": booked.seconds, "waiting": booked.waiting})
 
 
 def _load_booked(stored: bytes) -> Booked:
@@ -187,7 +213,7 @@ def _load_booked(stored: bytes) -> Booked:
 
 VIEW = View(
     "utilisation",
-    1,
+    2,
     {"space": Form(_SPACE.dump_json, _SPACE.validate_json), "booked": Form(_dump_booked, _load_booked)},
     touches,
     project,

@@ -12,13 +12,17 @@ from uuid import UUID, uuid5
 from hypothesis import strategies as st
 
 from booking.events import (
+    BookingApproved,
     BookingCancelled,
     BookingCreated,
+    BookingDeclined,
     BookingExpired,
     BookingNotesChanged,
+    BookingRejected,
     BookingRescheduled,
     Event,
     SpaceCreated,
+    SpaceManagersNamed,
     SpecialHoursCleared,
     SpecialHoursSet,
     UserRegistered,
@@ -115,9 +119,10 @@ def created(
     before: timedelta = NOTHING,
     after: timedelta = NOTHING,
     notes: str | None = None,
+    decide_by: datetime | None = None,
     at: datetime = NEW_YEAR,
 ) -> BookingCreated:
-    """A slot is held, with buffers `before` and `after` it.
+    """A slot is held, with buffers `before` and `after` it; with `decide_by` it waits for an approval.
 
     Without a `booking_id` the same space, user and slot are the same booking.
     """
@@ -128,6 +133,7 @@ def created(
         slot=slot,
         hold=slot.with_buffers(before, after),
         notes=notes,
+        decide_by=decide_by,
         at=at,
     )
 
@@ -139,6 +145,7 @@ def rescheduled(
     by: UUID | None = None,
     before: timedelta = NOTHING,
     after: timedelta = NOTHING,
+    decide_by: datetime | None = None,
     at: datetime = MONDAY_8AM,
 ) -> BookingRescheduled:
     """The booking was moved from where that fact had put it, by its user unless `by` somebody else."""
@@ -151,6 +158,54 @@ def rescheduled(
         slot_before=booking.slot,
         hold_before=booking.held,
         rescheduled_by=by or booking.user_id,
+        decide_by=decide_by,
+        at=at,
+    )
+
+
+def approved(
+    booking: BookingCreated | BookingRescheduled, *, by: UUID | None = CLEO, at: datetime = MONDAY_8AM
+) -> BookingApproved:
+    """The booking that fact had asked for is confirmed."""
+    return BookingApproved(
+        booking_id=booking.booking_id,
+        space_id=booking.space_id,
+        user_id=booking.user_id,
+        slot=booking.slot,
+        hold=booking.held,
+        approved_by=by,
+        at=at,
+    )
+
+
+def rejected(
+    booking: BookingCreated | BookingRescheduled,
+    *,
+    by: UUID | None = CLEO,
+    reason: str | None = None,
+    at: datetime = MONDAY_8AM,
+) -> BookingRejected:
+    """The booking that fact had asked for is not to be."""
+    return BookingRejected(
+        booking_id=booking.booking_id,
+        space_id=booking.space_id,
+        user_id=booking.user_id,
+        slot=booking.slot,
+        hold=booking.held,
+        rejected_by=by,
+        reason=reason,
+        at=at,
+    )
+
+
+def declined(booking: BookingCreated | BookingRescheduled, *, at: datetime) -> BookingDeclined:
+    """Nobody decided in time on the booking that fact had asked for."""
+    return BookingDeclined(
+        booking_id=booking.booking_id,
+        space_id=booking.space_id,
+        user_id=booking.user_id,
+        slot=booking.slot,
+        hold=booking.held,
         at=at,
     )
 
@@ -186,6 +241,11 @@ def expired(booking: BookingCreated | BookingRescheduled, *, at: datetime) -> Bo
     return BookingExpired(
         booking_id=booking.booking_id, space_id=booking.space_id, user_id=booking.user_id, slot=booking.slot, at=at
     )
+
+
+def managed(*managers: UUID, space_id: UUID = ROOM, at: datetime = NEW_YEAR) -> SpaceManagersNamed:
+    """These users, and no others, manage the space."""
+    return SpaceManagersNamed(space_id=space_id, managers=tuple(sorted(managers)), at=at)
 
 
 def special(day: date, *windows: Window, space_id: UUID = ROOM, reason: str = "Holiday") -> SpecialHoursSet:
@@ -238,6 +298,9 @@ rules = st.builds(
     concurrent_bookings=st.integers(1, 1000),
     buffer_before=minutes(0, 24 * 60),
     buffer_after=minutes(0, 24 * 60),
+    requires_approval=st.booleans(),
+    approval_ttl=st.integers(1, 365 * 24).map(lambda n: timedelta(hours=n)),
+    approval_deadline=st.integers(0, 365 * 24).map(lambda n: timedelta(hours=n)),
 )
 descriptions = st.builds(
     Description,
@@ -248,19 +311,23 @@ descriptions = st.builds(
 )
 
 _fields: dict[str, st.SearchStrategy[Any]] = {
+    "approved_by": st.none() | ids,
     "at": instants,
     "booking_id": ids,
     "cancelled_by": st.none() | ids,
+    "decide_by": st.none() | instants,
     "date": st.dates(MONDAY, date(2100, 1, 1)),
     "description": descriptions,
     "hold": st.none() | spans,
     "hold_before": spans,
     "is_active": st.booleans(),
+    "managers": st.lists(ids, max_size=3).map(tuple),
     "max_active_bookings": limits,
     "notes": st.none() | texts,
     "opening_hours": opening_hours,
     "reason": st.none() | texts,
     "reset": st.booleans(),
+    "rejected_by": st.none() | ids,
     "role": roles,
     "role_before": roles,
     "rules": rules,
@@ -272,6 +339,9 @@ _fields: dict[str, st.SearchStrategy[Any]] = {
     "windows": st.lists(windows, max_size=2).map(tuple),
 }
 _fields_of: dict[type[Event], dict[str, st.SearchStrategy[Any]]] = {
+    BookingApproved: {"hold": spans},
+    BookingDeclined: {"hold": spans},
+    BookingRejected: {"hold": spans},
     BookingRescheduled: {"hold": spans, "rescheduled_by": st.none() | ids},
     SpecialHoursSet: {"reason": texts},
 }

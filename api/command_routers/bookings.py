@@ -1,4 +1,4 @@
-"""Commands about bookings: make one, move it, give it back."""
+"""Commands about bookings: make one, move it, give it back, decide on it."""
 
 from typing import Annotated, Self
 from uuid import UUID
@@ -14,15 +14,24 @@ from api.problems import PROBLEMS, refusal
 from api.sending import COMMAND, CONDITIONAL, IfRevisions, TheBooker, TheSender
 from booking.refusals import Refused
 from booking.slots import Slot
-from commands.bookings import UNCHANGED, CancelBooking, ChangeBooking, CreateBooking, alternatives
+from commands.bookings import (
+    UNCHANGED,
+    ApproveBooking,
+    CancelBooking,
+    ChangeBooking,
+    CreateBooking,
+    RejectBooking,
+    alternatives,
+)
 
 router = APIRouter(prefix="/bookings", tags=["commands: bookings"], responses=PROBLEMS, route_class=StrictRoute)
 
 
 class BookingRequest(Body):
-    """A slot `[start, end)` of a space, at most 31 days long."""
+    """A slot `[start, end)` of a space, at most 31 days long; `user_id` names whom it is for, if not the caller."""
 
     space_id: UUID
+    user_id: UUID | None = None
     start: Instant
     end: Instant
     notes: Notes | None = None
@@ -30,10 +39,18 @@ class BookingRequest(Body):
 
 @router.post("", status_code=201, response_model=BookingDocument, openapi_extra=COMMAND)
 async def create(body: BookingRequest, sender: TheBooker) -> Response:
-    """Hold a slot of a space. A refusal comes with up to three slots near it that would be accepted."""
+    """Hold a slot of a space; whoever runs the space does so for others too.
+
+    Where the space requires it, the booking waits for an approval. A refusal comes with up to three slots near it that
+    would be accepted.
+    """
     slot = Slot(body.start, body.end)
     command = CreateBooking(
-        booking_id=sender.new_id, space_id=body.space_id, user_id=sender.user.id, slot=slot, notes=body.notes
+        booking_id=sender.new_id,
+        space_id=body.space_id,
+        user_id=body.user_id or sender.user.id,
+        slot=slot,
+        notes=body.notes,
     )
     try:
         done = await sender.do(command)
@@ -75,4 +92,27 @@ async def cancel(
 ) -> Response:
     """Give a booking's slot back."""
     done = await sender.do(CancelBooking(booking_id=booking_id, reason=reason, if_revisions=if_revisions))
+    return await sender.answer(done, done.subject.document())
+
+
+@router.post("/{booking_id}/approve", response_model=BookingDocument, openapi_extra=CONDITIONAL)
+async def approve(booking_id: UUID, sender: TheSender, if_revisions: IfRevisions) -> Response:
+    """Confirm a booking that waits for it. Whoever runs the space may, unless the booking is for them."""
+    done = await sender.do(ApproveBooking(booking_id=booking_id, if_revisions=if_revisions))
+    return await sender.answer(done, done.subject.document())
+
+
+class Rejection(Body):
+    """Why a booking is not to be."""
+
+    reason: Reason | None = None
+
+
+@router.post("/{booking_id}/reject", response_model=BookingDocument, openapi_extra=CONDITIONAL)
+async def reject(
+    booking_id: UUID, sender: TheSender, if_revisions: IfRevisions, body: Rejection | None = None
+) -> Response:
+    """Refuse a booking that waits for an approval. Whoever runs the space may, unless the booking is for them."""
+    reason = body.reason if body else None
+    done = await sender.do(RejectBooking(booking_id=booking_id, reason=reason, if_revisions=if_revisions))
     return await sender.answer(done, done.subject.document())

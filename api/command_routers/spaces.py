@@ -36,7 +36,6 @@ router = APIRouter(
     tags=["commands: spaces"],
     responses=PROBLEMS,
     route_class=StrictRoute,
-    dependencies=[Depends(require_roles("STAFF", "ADMIN"))],
 )
 
 OPENS, CLOSES = "08:00", "22:00"  # every day, where nothing else is said
@@ -69,6 +68,8 @@ Buffer = Annotated[StrictInt, Field(ge=0, le=1_440)]
 Days = Annotated[StrictInt, Field(ge=0, le=3_650)]
 Hours = Annotated[StrictInt, Field(ge=0, le=8_760)]
 Bookings = Annotated[StrictInt, Field(ge=1, le=1_000)]
+Waiting = Annotated[StrictInt, Field(ge=1, le=8_760)]
+Managers = Annotated[tuple[UUID, ...], Field(max_length=50)]
 Opens = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Closes = Annotated[str, StringConstraints(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
 
@@ -123,6 +124,10 @@ class _Terms(Body):
     cancellation_deadline_hours: Hours | None = None
     buffer_before_minutes: Buffer | None = None
     buffer_after_minutes: Buffer | None = None
+    requires_approval: StrictBool | None = None
+    approval_ttl_hours: Waiting | None = None
+    approval_deadline_hours: Hours | None = None
+    managers: Managers | None = None
     opening_hours: OpeningHoursRequest | None = None
     special_hours: SpecialHoursRequests | None = None
     opening_time: Opens | None = None
@@ -146,6 +151,9 @@ class _Terms(Body):
             "cancellation_deadline": _times(self.cancellation_deadline_hours, hour),
             "buffer_before": _times(self.buffer_before_minutes, minute),
             "buffer_after": _times(self.buffer_after_minutes, minute),
+            "requires_approval": self.requires_approval,
+            "approval_ttl": _times(self.approval_ttl_hours, hour),
+            "approval_deadline": _times(self.approval_deadline_hours, hour),
         }
         return {name: value for name, value in rules.items() if value is not None}
 
@@ -194,7 +202,13 @@ class SpaceChange(_Terms):
         return self.model_dump(include={"name", "description", "capacity", "price_per_hour"}, exclude_none=True)
 
 
-@router.post("", status_code=201, response_model=SpaceDocument, openapi_extra=COMMAND)
+@router.post(
+    "",
+    status_code=201,
+    response_model=SpaceDocument,
+    dependencies=[Depends(require_roles("STAFF", "ADMIN"))],
+    openapi_extra=COMMAND,
+)
 async def create(body: SpaceRequest, sender: TheSender) -> Response:
     """Offer a space."""
     done = await sender.do(
@@ -210,6 +224,7 @@ async def create(body: SpaceRequest, sender: TheSender) -> Response:
             rules=Rules(**body.rules()),
             opening_hours=body.hours() or OpeningHours.daily(OPENS, CLOSES),
             special_hours=body.special() or {},
+            managers=body.managers or (),
         )
     )
     offered = done.subject
@@ -220,7 +235,8 @@ async def create(body: SpaceRequest, sender: TheSender) -> Response:
 async def change(space_id: UUID, body: SpaceChange, sender: TheSender, if_revisions: IfRevisions) -> Response:
     """Describe a space anew, change its rules or hours, deactivate or activate it. Held bookings stay.
 
-    Opening hours and special hours are given whole: a date that is not given keeps its weekday's windows again.
+    Opening hours, special hours and managers are given whole: a date that is not given keeps its weekday's windows
+    again. A space is changed by STAFF and by its managers.
     """
     return await _change(
         sender,
@@ -230,6 +246,7 @@ async def change(space_id: UUID, body: SpaceChange, sender: TheSender, if_revisi
             rules=body.rules(),
             opening_hours=body.hours(),
             special_hours=body.special(),
+            managers=body.managers,
             is_active=body.is_active,
             if_revisions=if_revisions,
         ),

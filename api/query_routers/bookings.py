@@ -1,4 +1,4 @@
-"""Queries about bookings: one's own, and one."""
+"""Queries about bookings: one's own, one, and those that wait for an approval."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -7,19 +7,20 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api.answers import awaited, listed, stored
-from api.auth import CurrentUser
+from api.auth import CurrentUser, caller
 from api.documents import BookingDocument
 from api.problems import PROBLEMS
-from api.queries import BookingsPaging, asked, parameters
+from api.queries import BookingsPaging, Paging, asked, parameters
 from api.rooms import rooms_of
 from booking.refusals import NotFound
 from booking.roles import Role
-from projections import bookings
+from booking.users import User
+from projections import bookings, spaces
 
-router = APIRouter(prefix="/bookings", tags=["queries: bookings"], responses=PROBLEMS)
+router = APIRouter(tags=["queries: bookings"], responses=PROBLEMS)
 
 
-@router.get("", response_model=list[BookingDocument], openapi_extra=parameters(BookingsPaging))
+@router.get("/bookings", response_model=list[BookingDocument], openapi_extra=parameters(BookingsPaging))
 async def own(user: CurrentUser, request: Request) -> Response:
     """The caller's bookings, newest start first."""
     await awaited(request, bookings.VIEW.name)
@@ -35,13 +36,36 @@ async def own(user: CurrentUser, request: Request) -> Response:
     return listed(found, request)
 
 
-@router.get("/{booking_id}", response_model=BookingDocument)
+@router.get("/bookings/{booking_id}", response_model=BookingDocument)
 async def one(booking_id: UUID, user: CurrentUser, request: Request) -> Response:
-    """A booking; someone else's is not there for a student."""
+    """A booking; someone else's is there for whoever runs its space alone."""
     await awaited(request, bookings.VIEW.name)
     booking = await bookings.one(rooms_of(request).views, booking_id)
-    if booking is None or (booking.user_id != user.id and not user.is_any(Role.STAFF, Role.ADMIN)):
+    if booking is None or (booking.user_id != user.id and not await _runs(user, booking.space_id, request)):
         raise NotFound("booking", booking_id)
     now = datetime.now(UTC)
     tag = f"{booking.revision}-over" if booking.ends_at <= now else str(booking.revision)
     return stored(request, booking.json(now), booking.position, tag=tag)
+
+
+@router.get("/admin/requests", response_model=list[BookingDocument], openapi_extra=parameters(Paging))
+async def requests(user: CurrentUser, request: Request) -> Response:
+    """What waits for an approval, the nearest deadline first: for a manager in their spaces, for staff in all."""
+    await awaited(request, bookings.VIEW.name, spaces.VIEW.name)
+    views, page = rooms_of(request).views, asked(request, Paging)
+    managed = None
+    if not user.is_any(Role.STAFF, Role.ADMIN) and not (managed := await spaces.managed_by(views, user.id)):
+        await caller(request, Role.STAFF, Role.ADMIN)
+        managed = None
+    found = await bookings.requests(
+        views, of_spaces=managed, limit=page.limit, cursor=page.cursor, now=datetime.now(UTC)
+    )
+    return listed(found, request)
+
+
+async def _runs(user: User, space_id: UUID, request: Request) -> bool:
+    """Whether the user acts as STAFF for the space, as its view has it. Raises `Unavailable`."""
+    if user.is_any(Role.STAFF, Role.ADMIN):
+        return True
+    space = await spaces.one(rooms_of(request).views, space_id)
+    return space is not None and space.is_run_by(user)

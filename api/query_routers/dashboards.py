@@ -57,7 +57,7 @@ async def used(first: From, last: To, request: Request, by: By = By.SPACE, curso
 
 @router.get("/bookings", response_model=list[ActivityDocument])
 async def done(first: From, last: To, request: Request) -> Response:
-    """How many bookings were made, cancelled and expired on each UTC date, and how long before they begin."""
+    """How many bookings were made, decided on and ended on each UTC date, and how long before they begin."""
     _fit(first, last)
     await awaited(request, activity.VIEW.name)
     days, position = await activity.between(rooms_of(request).views, first, last)
@@ -66,6 +66,9 @@ async def done(first: From, last: To, request: Request) -> Response:
         {
             "date": day,
             "made": of.made,
+            "approved": of.approved,
+            "rejected": of.rejected,
+            "declined": of.declined,
             "cancelled": of.cancelled,
             "expired": of.expired,
             "mean_lead_minutes": of.lead_seconds // of.made // 60 if of.made else None,

@@ -14,7 +14,6 @@ from api.problems import PROBLEMS, described
 from api.queries import NextAsked, Paging, RangeAsked, SearchAsked, SlotAsked, SlotsAsked, asked, parameters
 from api.rooms import rooms_of
 from booking.refusals import NotFound
-from booking.roles import Role
 from booking.slots import EARLIEST, LATEST, BadSlot, Slot, in_utc
 from booking.spaces import Space
 from projections import availability, bookings, finding, spaces
@@ -69,13 +68,17 @@ async def next_available(space_id: UUID, request: Request) -> Response:
 
 @router.get("/spaces/{space_id}/calendar", response_model=list[BusyDocument], openapi_extra=parameters(RangeAsked))
 async def calendar(space_id: UUID, user: CurrentUser, request: Request) -> Response:
-    """What is held of a space, buffers included, in at most 31 days; one's own bookings in full, for staff all."""
+    """What is held of a space, buffers included, in at most 31 days.
+
+    One's own bookings in full, all of them for whoever runs the space.
+    """
     views, wanted = rooms_of(request).views, asked(request, RangeAsked)
     await awaited(request, spaces.VIEW.name, bookings.VIEW.name)
-    if await spaces.one(views, space_id) is None:
+    space = await spaces.one(views, space_id)
+    if space is None:
         raise NotFound("space", space_id)
     held, position = await bookings.of_space(views, space_id, Slot(wanted.start, wanted.end), now=datetime.now(UTC))
-    sees_all = user.is_any(Role.STAFF, Role.ADMIN)
+    sees_all = space.is_run_by(user)
     items = [
         {
             "start": one.span.start,

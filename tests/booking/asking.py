@@ -13,7 +13,7 @@ from booking.slots import Slot
 from booking.spaces import Space
 from booking.users import User
 from journal import tags
-from tests.examples import ANA, MONDAY_8AM, ROOM, Folded, given
+from tests.examples import ANA, CLEO, MONDAY_8AM, ROOM, Folded, given
 
 
 def create(
@@ -25,6 +25,7 @@ def create(
     booking_id: UUID | None = None,
     now: datetime = MONDAY_8AM,
     notes: str | None = None,
+    at_once: bool = False,
 ) -> list[Event]:
     """The facts of a request for `slot`, or `Refused`; the id, unless given, follows from what is asked and when."""
     tagged = Tagged(history)
@@ -38,6 +39,7 @@ def create(
             booking_id=booking_id or uuid5(of, f"{by} {slot.start} {slot.end} {now}"),
             slot=slot,
             notes=notes,
+            at_once=at_once,
             now=now,
         )
     )
@@ -52,6 +54,7 @@ def reschedule(
     held_by: UUID = ANA,
     by: UUID | None = ANA,
     at_any_time: bool = False,
+    at_once: bool = False,
     now: datetime = MONDAY_8AM,
 ) -> list[Event]:
     """The facts of moving a booking of the space `of`, `held_by` a user, to `slot`, or `Refused`."""
@@ -67,6 +70,7 @@ def reschedule(
             slot=slot,
             by=by,
             at_any_time=at_any_time,
+            at_once=at_once,
             now=now,
         )
     )
@@ -98,8 +102,27 @@ def cancel(
     )
 
 
+def approve(
+    history: Iterable[Event], booking_id: UUID, *, by: UUID | None = CLEO, now: datetime = MONDAY_8AM
+) -> list[Event]:
+    """The facts of confirming a booking, or `Refused` or `NotAllowed`."""
+    return list(bookings.approve(Tagged(history).booking(booking_id), by=by, now=now))
+
+
+def reject(
+    history: Iterable[Event],
+    booking_id: UUID,
+    *,
+    by: UUID | None = CLEO,
+    now: datetime = MONDAY_8AM,
+    reason: str | None = None,
+) -> list[Event]:
+    """The facts of refusing a booking that waits for an approval, or `Refused` or `NotAllowed`."""
+    return list(bookings.reject(Tagged(history).booking(booking_id), by=by, reason=reason, now=now))
+
+
 def expire(history: Iterable[Event], booking_id: UUID, *, now: datetime) -> list[Event]:
-    """The facts of recording that a booking is over."""
+    """The facts of recording that a booking ended by itself."""
     return list(bookings.expire(Tagged(history).booking(booking_id), now=now))
 
 

@@ -242,6 +242,7 @@ def test_the_document_of_a_booking_tells_its_last_state():
         "start": at(10),
         "end": at(12),
         "status": "confirmed",
+        "decide_by": None,
         "notes": "Two of us.",
         "created_at": NEW_YEAR,
         "updated_at": NEW_YEAR,

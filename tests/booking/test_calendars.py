@@ -33,69 +33,69 @@ from tests.examples import (
 def test_an_overlapping_slot_is_refused():
     calendar = given(Calendar(MONDAY), created(hours(10, 12)))
 
-    assert list(objections([calendar], held(11, 13), at_most=1)) == [taken(hours(10, 12))]
+    assert list(objections([calendar], held(11, 13), now=MONDAY_8AM, at_most=1)) == [taken(hours(10, 12))]
 
 
 def test_a_slot_that_only_touches_others_is_free():
     calendar = given(Calendar(MONDAY), created(hours(10, 12)), created(hours(13, 14)))
 
-    assert list(objections([calendar], held(12, 13), at_most=1)) == []
+    assert list(objections([calendar], held(12, 13), now=MONDAY_8AM, at_most=1)) == []
 
 
 def test_a_cancelled_booking_frees_its_slot():
     booking = created(hours(10, 12))
     calendar = given(Calendar(MONDAY), booking, cancelled(booking, at=MONDAY_8AM))
 
-    assert list(objections([calendar], held(10, 12), at_most=1)) == []
+    assert list(objections([calendar], held(10, 12), now=MONDAY_8AM, at_most=1)) == []
 
 
 def test_every_conflicting_slot_is_reported_in_order():
     calendar = given(Calendar(MONDAY), created(hours(14, 15)), created(hours(10, 12)), created(hours(16, 17)))
 
-    assert conflicting([calendar], held(11, 15), at_most=1) == [held(10, 12), held(14, 15)]
+    assert conflicting([calendar], held(11, 15), now=MONDAY_8AM, at_most=1) == [held(10, 12), held(14, 15)]
 
 
 def test_two_may_overlap_where_two_are_allowed_at_once():
     calendar = given(Calendar(MONDAY), created(hours(10, 12)))
 
-    assert conflicting([calendar], held(11, 13), at_most=2) == []
+    assert conflicting([calendar], held(11, 13), now=MONDAY_8AM, at_most=2) == []
 
 
 def test_a_third_is_refused_where_two_are_allowed_at_once():
     calendar = given(Calendar(MONDAY), created(hours(10, 12)), created(hours(11, 13)))
 
-    assert conflicting([calendar], held(11.5, 14), at_most=2) == [held(10, 12), held(11, 13)]
-    assert conflicting([calendar], held(12, 14), at_most=2) == []
+    assert conflicting([calendar], held(11.5, 14), now=MONDAY_8AM, at_most=2) == [held(10, 12), held(11, 13)]
+    assert conflicting([calendar], held(12, 14), now=MONDAY_8AM, at_most=2) == []
 
 
 def test_those_that_follow_each_other_are_not_counted_together():
     calendar = given(Calendar(MONDAY), created(hours(10, 11)), created(hours(11, 12)), created(hours(12, 13)))
 
-    assert conflicting([calendar], held(10, 13), at_most=2) == []
+    assert conflicting([calendar], held(10, 13), now=MONDAY_8AM, at_most=2) == []
 
 
 def test_only_the_crowded_instants_of_a_partial_overlap_conflict():
     calendar = given(Calendar(MONDAY), created(hours(9, 11)), created(hours(10, 12)), created(hours(13, 14)))
 
-    assert conflicting([calendar], held(8, 15), at_most=2) == [held(9, 11), held(10, 12)]
-    assert conflicting([calendar], held(11, 15), at_most=2) == []
-    assert conflicting([calendar], held(8, 10), at_most=2) == []
+    assert conflicting([calendar], held(8, 15), now=MONDAY_8AM, at_most=2) == [held(9, 11), held(10, 12)]
+    assert conflicting([calendar], held(11, 15), now=MONDAY_8AM, at_most=2) == []
+    assert conflicting([calendar], held(8, 10), now=MONDAY_8AM, at_most=2) == []
 
 
 def test_equal_slots_of_two_bookings_count_twice():
     same = [created(hours(10, 12), booking_id=UUID(int=n)) for n in (1, 2)]
     calendar = given(Calendar(MONDAY), *same)
 
-    assert conflicting([calendar], held(11, 13), at_most=3) == []
-    assert conflicting([calendar], held(11, 13), at_most=2) == [held(10, 12)]
+    assert conflicting([calendar], held(11, 13), now=MONDAY_8AM, at_most=3) == []
+    assert conflicting([calendar], held(11, 13), now=MONDAY_8AM, at_most=2) == [held(10, 12)]
 
 
 def test_a_booking_past_midnight_is_held_on_both_dates_and_counted_once():
     booking = created(hours(22, 26))
     monday, tuesday = given(Calendar(MONDAY), booking), given(Calendar(TUESDAY), booking)
 
-    assert conflicting([tuesday], held(25, 27), at_most=1) == [held(22, 26)]
-    assert conflicting([monday, tuesday], held(23, 27), at_most=2) == []
+    assert conflicting([tuesday], held(25, 27), now=MONDAY_8AM, at_most=1) == [held(22, 26)]
+    assert conflicting([monday, tuesday], held(23, 27), now=MONDAY_8AM, at_most=2) == []
 
 
 def test_a_calendar_does_not_hold_what_ends_as_its_date_begins():
@@ -107,10 +107,10 @@ def test_a_calendar_does_not_hold_what_ends_as_its_date_begins():
 def test_buffers_are_held_like_the_slot_itself():
     calendar = given(Calendar(MONDAY), created(hours(10, 12), before=HALF_HOUR, after=HOUR))
 
-    assert conflicting([calendar], held(8, 9.75), at_most=1) == [held(9.5, 13)]
-    assert conflicting([calendar], held(12.5, 14), at_most=1) == [held(9.5, 13)]
-    assert conflicting([calendar], held(8, 9.5), at_most=1) == []
-    assert conflicting([calendar], held(13, 14), at_most=1) == []
+    assert conflicting([calendar], held(8, 9.75), now=MONDAY_8AM, at_most=1) == [held(9.5, 13)]
+    assert conflicting([calendar], held(12.5, 14), now=MONDAY_8AM, at_most=1) == [held(9.5, 13)]
+    assert conflicting([calendar], held(8, 9.5), now=MONDAY_8AM, at_most=1) == []
+    assert conflicting([calendar], held(13, 14), now=MONDAY_8AM, at_most=1) == []
 
 
 def test_a_buffer_over_midnight_is_held_on_the_other_date_too():
@@ -128,15 +128,18 @@ def test_what_is_older_than_buffers_is_held_as_its_slot_beside_what_is_not():
     new = created(hours(11, 13), booking_id=UUID(int=2), after=HALF_HOUR)
     calendar = given(Calendar(MONDAY), old, new)
 
-    assert conflicting([calendar], held(10.5, 13), at_most=2) == [held(10, 12), held(11, 13.5)]
-    assert conflicting([given(calendar, replace(cancelled(old), hold=None))], held(10, 11), at_most=1) == []
+    assert conflicting([calendar], held(10.5, 13), now=MONDAY_8AM, at_most=2) == [held(10, 12), held(11, 13.5)]
+    assert (
+        conflicting([given(calendar, replace(cancelled(old), hold=None))], held(10, 11), now=MONDAY_8AM, at_most=1)
+        == []
+    )
 
 
 def test_a_moved_booking_is_held_where_it_is_and_no_more_where_it_was():
     booking = created(hours(10, 12))
     calendar = given(Calendar(MONDAY), booking, rescheduled(booking, hours(15, 16), after=HALF_HOUR))
 
-    assert conflicting([calendar], held(9, 18), at_most=1) == [held(15, 16.5)]
+    assert conflicting([calendar], held(9, 18), now=MONDAY_8AM, at_most=1) == [held(15, 16.5)]
 
 
 def test_a_booking_that_moves_to_another_date_leaves_this_one():
@@ -152,17 +155,19 @@ def test_a_booking_is_not_in_its_own_way_when_it_moves():
     booking, other = created(hours(10, 12)), created(hours(13, 14))
     calendar = given(Calendar(MONDAY), booking, other)
 
-    assert conflicting([calendar], held(11, 13), at_most=1, moving=booking.booking_id) == []
-    assert conflicting([calendar], held(11, 13.5), at_most=1, moving=booking.booking_id) == [held(13, 14)]
-    assert conflicting([calendar], held(10, 14), at_most=2, moving=booking.booking_id) == []
+    assert conflicting([calendar], held(11, 13), now=MONDAY_8AM, at_most=1, moving=booking.booking_id) == []
+    assert conflicting([calendar], held(11, 13.5), now=MONDAY_8AM, at_most=1, moving=booking.booking_id) == [
+        held(13, 14)
+    ]
+    assert conflicting([calendar], held(10, 14), now=MONDAY_8AM, at_most=2, moving=booking.booking_id) == []
 
 
 def test_an_expired_booking_leaves_what_it_held_so_that_the_buffer_after_it_stays():
     booking = created(hours(10, 12), after=HALF_HOUR)
     calendar = given(Calendar(MONDAY), booking, expired(booking, at=at(12)), notes_changed(booking, "Tea."))
 
-    assert conflicting([calendar], held(12, 13), at_most=1) == [held(10, 12.5)]
-    assert conflicting([calendar], held(12.5, 13), at_most=1) == []
+    assert conflicting([calendar], held(12, 13), now=MONDAY_8AM, at_most=1) == [held(10, 12.5)]
+    assert conflicting([calendar], held(12.5, 13), now=MONDAY_8AM, at_most=1) == []
 
 
 short_spans = st.builds(
@@ -180,7 +185,7 @@ def test_conflicts_are_those_a_look_at_every_instant_finds(others: list[Span], a
     calendars = [given(Calendar(day), *bookings) for day in asked.dates()]
     in_the_way = [one for one in bookings if one.booking_id.int != moving]
 
-    found = conflicting(calendars, asked, at_most=at_most, moving=UUID(int=moving))
+    found = conflicting(calendars, asked, now=MONDAY_8AM, at_most=at_most, moving=UUID(int=moving))
 
     assert found == seen_to_conflict(in_the_way, asked, at_most)
 

@@ -7,6 +7,7 @@ import pytest
 from booking.refusals import (
     AllowanceUsedUp,
     BookingNotActive,
+    BookingNotPending,
     DeadlinePassed,
     EmailTaken,
     LastAdmin,
@@ -56,6 +57,7 @@ SPOKEN: list[tuple[Refusal, str, str]] = [
     (AllowanceUsedUp(5), "allowance-used-up", "At most 5 bookings may be held at once."),
     (DeadlinePassed(at(10)), "deadline-passed", "This was possible until 2026-01-05T10:00:00Z."),
     (BookingNotActive("cancelled"), "booking-not-active", "The booking is cancelled."),
+    (BookingNotPending("declined"), "booking-not-pending", "The booking is declined."),
     (UserInactive(), "user-inactive", "The user has been deactivated."),
     (
         RoleHoldsNoBookings(Role.AUDITOR),

@@ -35,6 +35,7 @@ from booking.terms import Rules
 from booking.zones import UnknownZone
 from tests.examples import (
     ALWAYS_OPEN,
+    BEN,
     FRIDAY,
     INSTANT,
     MEETING_ROOM,
@@ -54,6 +55,7 @@ from tests.examples import (
     given,
     held,
     hours,
+    managed,
     space_created,
     special,
     windows,
@@ -359,8 +361,11 @@ def test_the_document_of_a_space_shows_all_its_rules():
         cancellation_deadline=timedelta(hours=2),
         buffer_before=timedelta(minutes=10),
         buffer_after=timedelta(minutes=15),
+        requires_approval=True,
+        approval_ttl=timedelta(hours=24),
+        approval_deadline=timedelta(hours=2),
     )
-    given(space, special(TUESDAY), special(MONDAY, Window("10:00", "14:00"), reason="Inventory"))
+    given(space, managed(BEN), special(TUESDAY), special(MONDAY, Window("10:00", "14:00"), reason="Inventory"))
 
     assert space.document() == {
         "id": ROOM,
@@ -387,6 +392,10 @@ def test_the_document_of_a_space_shows_all_its_rules():
         },
         "buffer_before_minutes": 10,
         "buffer_after_minutes": 15,
+        "requires_approval": True,
+        "approval_ttl_hours": 24,
+        "approval_deadline_hours": 2,
+        "managers": (BEN,),
         "special_hours": [
             {"date": MONDAY, "windows": [{"opens": "10:00", "closes": "14:00"}], "reason": "Inventory"},
             {"date": TUESDAY, "windows": [], "reason": "Holiday"},

@@ -10,23 +10,23 @@ from uuid import UUID
 
 import pytest
 
-from booking.events import BookingCancelled, BookingExpired, BookingRescheduled
+from booking.events import BookingCancelled, BookingDeclined, BookingExpired, BookingRescheduled
 from booking.refusals import Refused
 from booking.slots import Slot
 from commands import deadlines, due
-from commands.bookings import CancelBooking, ChangeBooking
+from commands.bookings import ApproveBooking, CancelBooking, ChangeBooking
 from commands.command import Author
 from commands.deadlines import carry_out, keep_handing_out, keep_posting
 from commands.deciding import Deciding, Done
-from commands.due import EXPIRE, LENT, Work
+from commands.due import DECLINE, EXPIRE, LENT, Work
 from journal.connection import Unavailable
 from journal.folding import Aggregates
 from journal.journal import Journal
 from tests.commands.people import SYSTEM, book, enter, give_back, interrupted, offer, register, request
-from tests.examples import ALWAYS_OPEN, ANA, HOUR, INSTANT, MONDAY_8AM, at, cancelled, created, hours
+from tests.examples import ALWAYS_OPEN, ANA, DESK, HOUR, INSTANT, MONDAY_8AM, at, cancelled, created, hours
 from tests.journals import Place, a_journal
 
-ENDS = (BookingCancelled, BookingExpired)
+ENDS = (BookingCancelled, BookingDeclined, BookingExpired)
 SLOTS = 30
 PATIENCE = 10.0  # seconds
 
@@ -113,6 +113,28 @@ async def test_a_booking_that_was_moved_expires_at_its_new_end(place: Place, jou
     place.set_clock(at(16))
     await carry_out(house, [before, expiry(moved, made.subject.id)])
     assert await ends(journal) == [(BookingExpired, made.subject.id)]
+
+
+async def test_what_nobody_decides_on_is_declined_by_the_clock_beside_what_expires(
+    place: Place, journal: Journal, house: Deciding
+) -> None:
+    over = await book(house, hours(9, 10))
+    await offer(house, DESK, requires_approval=True, approval_ttl=2 * HOUR, min_advance=timedelta(0))
+    asked, kept = [await book(house, hours(n, n + 1), space=DESK) for n in (14, 15)]
+    await house.do(ApproveBooking(booking_id=kept.subject.id), by=SYSTEM, request=request())
+    lapses = Work(DECLINE, asked.subject.id, asked.position)
+    place.set_clock(at(10) - INSTANT)
+    await carry_out(house, [lapses, expiry(over, over.subject.id), Work(DECLINE, kept.subject.id, kept.position)])
+    assert await ends(journal) == []
+
+    place.set_clock(at(10))
+    works = [lapses, expiry(over, over.subject.id), Work(DECLINE, kept.subject.id, kept.position)]
+    await carry_out(house, works)
+    await carry_out(house, works)
+
+    assert await ends(journal) == [(BookingDeclined, asked.subject.id), (BookingExpired, over.subject.id)]
+    row = place.rows()[-1]
+    assert (row.actor, row.correlation_id) == ("system:clock", "due:decline+expire")
 
 
 async def test_who_gives_back_moves_and_expires_at_once_gets_one_outcome(
@@ -221,12 +243,12 @@ async def worked(
         assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes), outcomes
 
 
-async def until_recorded(journal: Journal, *bookings: UUID) -> None:
-    """Return when the end of each is recorded and nothing is left to do."""
+async def until_recorded(journal: Journal, *bookings: UUID, left_over: int = 0) -> None:
+    """Return when the end of each is recorded and no more than that is left to do."""
     bell = journal.bell()
     try:
         async with asyncio.timeout(PATIENCE):
-            while {id for _, id in await ends(journal)} != set(bookings) or await left(journal):
+            while {id for _, id in await ends(journal)} != set(bookings) or await left(journal) != left_over:
                 await bell.wait(0.1)
     finally:
         await bell.close()
@@ -249,6 +271,21 @@ async def test_what_is_due_is_posted_handed_out_and_recorded(place: Place, journ
         **{(BookingExpired, one.subject.id): 1 for one in made[1:]},
     }
     assert max(len(works) for works in actors.sent) <= deadlines.PER_MESSAGE
+    assert troubles == ([], [])
+
+
+async def test_what_lapses_is_posted_handed_out_and_recorded(place: Place, journal: Journal, house: Deciding) -> None:
+    await offer(house, DESK, hours=ALWAYS_OPEN, requires_approval=True)
+    actors = Actors(house)
+    async with worked(journal, actors.send) as troubles:
+        asked, kept = [(await book(house, hours(n, n + 1), space=DESK)).subject.id for n in (14, 15)]
+        await house.do(ApproveBooking(booking_id=kept), by=SYSTEM, request=request())
+        place.set_clock(at(13))
+        await until_recorded(journal, asked, left_over=1)
+        assert await ends(journal) == [(BookingDeclined, asked)]
+        place.set_clock(at(16))
+        await until_recorded(journal, asked, kept)
+    assert await ends(journal) == [(BookingDeclined, asked), (BookingExpired, kept)]
     assert troubles == ([], [])
 
 

@@ -8,9 +8,10 @@ from uuid import UUID
 
 import pytest
 
+from booking.events import Event
 from booking.slots import Slot
 from commands import due
-from commands.due import EXPIRE, LENT, Work
+from commands.due import DECLINE, EXPIRE, LENT, Work
 from journal.journal import Journal, Recorded
 from tests.commands.people import enter
 from tests.examples import (
@@ -18,13 +19,16 @@ from tests.examples import (
     INSTANT,
     MONDAY_8AM,
     MONDAY_NOON,
+    approved,
     at,
     cancelled,
     created,
+    declined,
     expired,
     hours,
     notes_changed,
     registered,
+    rejected,
     rescheduled,
     space_created,
 )
@@ -228,3 +232,44 @@ async def test_how_long_until_something_is_due(place: Place, journal: Journal) -
     assert await due.wait_until_next(journal, at_most=100_000) == 0
     await due.take(journal, limit=1)
     assert await due.wait_until_next(journal, at_most=100_000) == LENT.total_seconds()
+
+
+DECIDED_BY = at(8)
+ASKED = created(hours(9, 10), decide_by=DECIDED_BY)
+
+
+@pytest.mark.parametrize(
+    ("then", "left"),
+    [
+        ([], [("decline", DECIDED_BY, 1)]),
+        ([notes_changed(ASKED, None)], [("decline", DECIDED_BY, 1)]),
+        ([approved(ASKED)], [("expire", at(10), 2)]),
+        ([rejected(ASKED)], []),
+        ([declined(ASKED, at=DECIDED_BY)], []),
+        ([cancelled(ASKED)], []),
+        ([rescheduled(ASKED, hours(14, 16), decide_by=at(9))], [("decline", at(9), 2)]),
+        ([rescheduled(ASKED, hours(14, 16))], [("expire", at(16), 2)]),
+        ([approved(ASKED), rescheduled(ASKED, hours(14, 16), decide_by=at(9))], [("decline", at(9), 3)]),
+    ],
+)
+@pytest.mark.parametrize("limit", [1, 500])
+async def test_of_a_request_one_thing_is_due_by_what_became_of_it(
+    place: Place, journal: Journal, then: list[Event], left: list[tuple[str, datetime, int]], limit: int
+) -> None:
+    enter(place, ASKED, *then)
+
+    await post_all(journal, limit=limit)
+
+    with place.role() as role:
+        found = role.execute("select kind, at, position from due where booking_id = %s", (ASKED.booking_id,)).fetchall()
+    assert found == left
+
+
+async def test_a_request_is_taken_when_it_lapses(place: Place, journal: Journal) -> None:
+    enter(place, ASKED)
+    await post_all(journal)
+    place.set_clock(DECIDED_BY - INSTANT)
+    assert await due.take(journal, limit=10) == []
+
+    place.set_clock(DECIDED_BY)
+    assert await due.take(journal, limit=10) == [Work(DECLINE, ASKED.booking_id, 1)]

@@ -99,7 +99,9 @@ async def test_every_session_of_a_festival_is_busy_after_its_import(place: Place
     aggregates = Aggregates(journal)
     for row in rows.rows:
         of_its_dates = [(await aggregates.fresh(one))[0] for one in calendars(made[row.space], row.slot)]
-        assert conflicting(of_its_dates, row.slot, at_most=1) == [Span(row.slot.start, row.slot.end)]
+        assert conflicting(of_its_dates, row.slot, now=row.slot.start, at_most=1) == [
+            Span(row.slot.start, row.slot.end)
+        ]
     held, _ = await aggregates.fresh(allowance(ANA))
     assert len(held.held) == 51
 

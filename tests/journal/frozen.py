@@ -11,10 +11,13 @@ from uuid import UUID
 
 from booking.events import (
     AllowanceChanged,
+    BookingApproved,
     BookingCancelled,
     BookingCreated,
+    BookingDeclined,
     BookingExpired,
     BookingNotesChanged,
+    BookingRejected,
     BookingRescheduled,
     BookingRulesChanged,
     EmailVerified,
@@ -26,6 +29,7 @@ from booking.events import (
     SpaceCreated,
     SpaceDeactivated,
     SpaceDescribed,
+    SpaceManagersNamed,
     SpecialHoursCleared,
     SpecialHoursSet,
     UserActivated,
@@ -49,6 +53,7 @@ AT = datetime(2026, 1, 5, 8, 30, 15, 123456, tzinfo=UTC)
 SLOT = Slot(datetime(2026, 1, 5, 22, tzinfo=UTC), datetime(2026, 1, 6, 1, 30, tzinfo=UTC))
 HOLD = Span(datetime(2026, 1, 5, 21, 45, tzinfo=UTC), datetime(2026, 1, 6, 2, 30, tzinfo=UTC))
 LATER = Slot(datetime(2026, 1, 7, 23, tzinfo=UTC), datetime(2026, 1, 8, tzinfo=UTC))
+DECIDE_BY = datetime(2026, 1, 7, 21, 30, 15, 123456, tzinfo=UTC)
 LATER_HOLD = Span(datetime(2026, 1, 7, 22, 45, tzinfo=UTC), datetime(2026, 1, 8, 1, tzinfo=UTC))
 DESCRIPTION = Description(
     name="Großer Saal", description='Zweiter Stock, "links"', capacity=40, price_per_hour=Decimal("25.50")
@@ -348,5 +353,110 @@ ROWS = [
         '{"user_id":"00000000-0000-0000-0000-0000000000b1","role":"ADMIN","at":"2026-01-05T08:30:15.123456Z"}',
         UserErased(user_id=MIA, role=Role.ADMIN, at=AT),
         [*USER_TAGS, "admins"],
+    ),
+    Frozen(
+        "BookingCreated",
+        1,
+        '{"booking_id":"7d1f5a52-0c2e-4b7e-9a51-1f6f7a9c0001","space_id":"00000000-0000-0000-0000-0000000000a1",'
+        '"user_id":"00000000-0000-0000-0000-0000000000b1","slot":{"start":"2026-01-07T23:00:00Z",'
+        '"end":"2026-01-08T00:00:00Z"},"at":"2026-01-05T08:30:15.123456Z","notes":null,'
+        '"hold":{"start":"2026-01-07T22:45:00Z","end":"2026-01-08T01:00:00Z"},"decide_by":"2026-01-07T21:30:15.123456Z"}',
+        BookingCreated(
+            booking_id=BOOKING, space_id=HALL, user_id=MIA, slot=LATER, hold=LATER_HOLD, at=AT, decide_by=DECIDE_BY
+        ),
+        LATER_TAGS,
+    ),
+    Frozen(
+        "BookingRescheduled",
+        1,
+        '{"booking_id":"7d1f5a52-0c2e-4b7e-9a51-1f6f7a9c0001","space_id":"00000000-0000-0000-0000-0000000000a1",'
+        '"user_id":"00000000-0000-0000-0000-0000000000b1","slot":{"start":"2026-01-07T23:00:00Z",'
+        '"end":"2026-01-08T00:00:00Z"},"hold":{"start":"2026-01-07T22:45:00Z","end":"2026-01-08T01:00:00Z"},'
+        '"slot_before":{"start":"2026-01-05T22:00:00Z",'
+        '"end":"2026-01-06T01:30:00Z"},"hold_before":{"start":"2026-01-05T21:45:00Z","end":"2026-01-06T02:30:00Z"},'
+        '"at":"2026-01-05T08:30:15.123456Z","rescheduled_by":"00000000-0000-0000-0000-0000000000b1",'
+        '"decide_by":"2026-01-07T21:30:15.123456Z"}',
+        BookingRescheduled(
+            booking_id=BOOKING,
+            space_id=HALL,
+            user_id=MIA,
+            slot=LATER,
+            hold=LATER_HOLD,
+            slot_before=SLOT,
+            hold_before=HOLD,
+            at=AT,
+            rescheduled_by=MIA,
+            decide_by=DECIDE_BY,
+        ),
+        MOVED_TAGS,
+    ),
+    Frozen(
+        "BookingApproved",
+        1,
+        '{"booking_id":"7d1f5a52-0c2e-4b7e-9a51-1f6f7a9c0001","space_id":"00000000-0000-0000-0000-0000000000a1",'
+        '"user_id":"00000000-0000-0000-0000-0000000000b1","slot":{"start":"2026-01-07T23:00:00Z",'
+        '"end":"2026-01-08T00:00:00Z"},"hold":{"start":"2026-01-07T22:45:00Z","end":"2026-01-08T01:00:00Z"},'
+        '"at":"2026-01-05T08:30:15.123456Z","approved_by":"00000000-0000-0000-0000-0000000000b3"}',
+        BookingApproved(
+            booking_id=BOOKING, space_id=HALL, user_id=MIA, slot=LATER, hold=LATER_HOLD, at=AT, approved_by=KAI
+        ),
+        LATER_TAGS,
+    ),
+    Frozen(
+        "BookingRejected",
+        1,
+        '{"booking_id":"7d1f5a52-0c2e-4b7e-9a51-1f6f7a9c0001","space_id":"00000000-0000-0000-0000-0000000000a1",'
+        '"user_id":"00000000-0000-0000-0000-0000000000b1","slot":{"start":"2026-01-07T23:00:00Z",'
+        '"end":"2026-01-08T00:00:00Z"},"hold":{"start":"2026-01-07T22:45:00Z","end":"2026-01-08T01:00:00Z"},'
+        '"at":"2026-01-05T08:30:15.123456Z","rejected_by":"00000000-0000-0000-0000-0000000000b3",'
+        '"reason":"zSe71OEMhUtYRAt5VLRP37KgZMLU8Zqk738XfVrcngK0"}',
+        BookingRejected(
+            booking_id=BOOKING,
+            space_id=HALL,
+            user_id=MIA,
+            slot=LATER,
+            hold=LATER_HOLD,
+            at=AT,
+            rejected_by=KAI,
+            reason="Umbau",
+        ),
+        LATER_TAGS,
+    ),
+    Frozen(
+        "BookingDeclined",
+        1,
+        '{"booking_id":"7d1f5a52-0c2e-4b7e-9a51-1f6f7a9c0001","space_id":"00000000-0000-0000-0000-0000000000a1",'
+        '"user_id":"00000000-0000-0000-0000-0000000000b1","slot":{"start":"2026-01-07T23:00:00Z",'
+        '"end":"2026-01-08T00:00:00Z"},"hold":{"start":"2026-01-07T22:45:00Z","end":"2026-01-08T01:00:00Z"},'
+        '"at":"2026-01-05T08:30:15.123456Z"}',
+        BookingDeclined(booking_id=BOOKING, space_id=HALL, user_id=MIA, slot=LATER, hold=LATER_HOLD, at=AT),
+        LATER_TAGS,
+    ),
+    Frozen(
+        "BookingRulesChanged",
+        1,
+        '{"space_id":"00000000-0000-0000-0000-0000000000a1","rules":{"min_duration":"PT15M","max_duration":"P2D",'
+        '"min_advance":"PT5M","max_advance_days":30,"cancellation_deadline":"PT1H","concurrent_bookings":3,'
+        '"buffer_before":"PT0S","buffer_after":"PT0S","requires_approval":true,"approval_ttl":"P1D",'
+        '"approval_deadline":"PT2H"},"at":"2026-01-05T08:30:15.123456Z"}',
+        BookingRulesChanged(
+            space_id=HALL,
+            rules=replace(
+                RULES,
+                requires_approval=True,
+                approval_ttl=timedelta(hours=24),
+                approval_deadline=timedelta(hours=2),
+            ),
+            at=AT,
+        ),
+        SPACE_TAGS,
+    ),
+    Frozen(
+        "SpaceManagersNamed",
+        1,
+        '{"space_id":"00000000-0000-0000-0000-0000000000a1","managers":["00000000-0000-0000-0000-0000000000b1",'
+        '"00000000-0000-0000-0000-0000000000b3"],"at":"2026-01-05T08:30:15.123456Z"}',
+        SpaceManagersNamed(space_id=HALL, managers=(MIA, KAI), at=AT),
+        SPACE_TAGS,
     ),
 ]

@@ -23,11 +23,14 @@ from tests.examples import (
     BEN,
     MONDAY_8AM,
     NEW_YEAR,
+    approved,
     cancelled,
     created,
+    declined,
     descriptions,
     opening_hours,
     registered,
+    rejected,
     rules,
     texts,
 )
@@ -58,7 +61,7 @@ def happenings(space_id: UUID) -> st.SearchStrategy[Any]:
 
 @st.composite
 def histories(draw: st.DrawFn) -> list[Event]:
-    """Two spaces and two users: bookings made and given back, spaces changed, a minute apart."""
+    """Two spaces and two users: bookings made, asked for, decided on and given back, spaces changed, a minute apart."""
     spaces = [uuid5(_STORY, f"space {n}") for n in range(2)]
     ids = (uuid5(_STORY, f"booking {n}") for n in count())
     moments = (NEW_YEAR + n * timedelta(minutes=1) for n in count())
@@ -75,20 +78,37 @@ def histories(draw: st.DrawFn) -> list[Event]:
             )
         )
     held: list[BookingCreated] = []
-    for what in draw(st.lists(st.sampled_from(("hold", "hold", "hold", "free", "change")), max_size=25)):
+    waiting: list[BookingCreated] = []
+    kinds = ("hold", "hold", "hold", "ask", "ask", "lapse", "decide", "decide", "free", "change")
+    for what in draw(st.lists(st.sampled_from(kinds), max_size=25)):
         space_id = draw(st.sampled_from(spaces))
-        if what == "hold":
-            held.append(
-                created(
-                    draw(slots),
-                    space_id=space_id,
-                    user_id=draw(st.sampled_from((ANA, BEN))),
-                    booking_id=next(ids),
-                    notes=draw(st.none() | texts),
-                    at=next(moments),
-                )
+        if what in ("hold", "ask", "lapse"):
+            slot, at = draw(slots), next(moments)
+            until = {
+                "ask": slot.start - draw(st.integers(0, 50)) * timedelta(minutes=15),
+                "lapse": at + timedelta(seconds=30),
+            }
+            booking = created(
+                slot,
+                space_id=space_id,
+                user_id=draw(st.sampled_from((ANA, BEN))),
+                booking_id=next(ids),
+                notes=draw(st.none() | texts),
+                decide_by=until.get(what),
+                at=at,
             )
-            history.append(held[-1])
+            history.append(booking)
+            if what == "lapse":
+                history.append(declined(booking, at=next(moments)))
+            else:
+                (waiting if what == "ask" else held).append(booking)
+        elif what == "decide" and waiting:
+            asked = waiting.pop(draw(st.integers(0, len(waiting) - 1)))
+            if draw(st.booleans()):
+                history.append(approved(asked, at=next(moments)))
+                held.append(asked)
+            else:
+                history.append(rejected(asked, reason=draw(st.none() | texts), at=next(moments)))
         elif what == "free" and held:
             given_back = held.pop(draw(st.integers(0, len(held) - 1)))
             history.append(cancelled(given_back, reason=draw(st.none() | texts), at=next(moments)))

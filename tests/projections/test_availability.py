@@ -1,6 +1,6 @@
 """Whether a slot can be booked: the view's answer is the one the command gives."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import hypothesis
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from redis.asyncio import Redis
 
 from booking.events import OpeningHoursChanged, SpaceDeactivated
-from booking.refusals import NotFound, OutsideOpeningHours, Refused, SlotTaken, SpaceInactive, TooLittleNotice
+from booking.refusals import NotFound, OutsideOpeningHours, Refusal, Refused, SlotTaken, SpaceInactive, TooLittleNotice
 from booking.slots import Slot
 from commands.bookings import CreateBooking
 from commands.command import Author
@@ -27,11 +27,15 @@ from tests.examples import (
     ANA,
     BEN,
     DESK,
+    INSTANT,
     MONDAY,
     MONDAY_8AM,
+    NOTHING,
     OFFICE_HOURS,
     ROOM,
     TUESDAY,
+    approved,
+    at,
     cancelled,
     created,
     hours,
@@ -79,6 +83,39 @@ async def test_what_was_given_back_is_free_on_every_date(told: Told, views: View
     await told(OPEN, NIGHT, cancelled(NIGHT))
 
     assert (await availability.of(views, ROOM, hours(20, 27), now=MONDAY_8AM)).is_available
+
+
+async def test_a_request_is_in_the_way_until_the_instant_it_lapses_and_an_approved_one_afterwards(
+    told: Told, views: Views, redis: Redis, place: Place
+) -> None:
+    lapses = at(10)
+    asked = created(hours(9, 10, TUESDAY), decide_by=lapses)
+    kept = created(hours(11, 12, TUESDAY), decide_by=lapses)
+    await told(OPEN, asked, kept, approved(kept))
+
+    async def refusals(now: datetime) -> list[tuple[Refusal, ...]]:
+        return [tuple((await availability.of(views, ROOM, one.slot, now=now)).refusals) for one in (asked, kept)]
+
+    async def spaces(now: datetime) -> list[UUID]:
+        found, _, _ = await availability.active_spaces(views, limit=1, cursor=None)
+        free, _ = await availability.without_conflict(views, asked.slot, found, now=now)
+        assert [one.id for one in found] == [ROOM]
+        return [one.id for one in free]
+
+    assert await spaces(lapses - INSTANT) == []
+    assert await spaces(lapses) == [ROOM]
+    for _ in range(2):  # from the view, and from the journal
+        assert await refusals(lapses - INSTANT) == [(taken(asked.slot),), (taken(kept.slot),)]
+        assert await refusals(lapses) == [(), (taken(kept.slot),)]
+        await redis.delete(Keys.of("availability", place.schema).active)
+
+
+async def test_a_slot_that_leaves_no_time_to_decide_is_not_available(told: Told, views: Views) -> None:
+    await told(space_created(ROOM, requires_approval=True, min_advance=NOTHING))
+
+    found = await availability.of(views, ROOM, hours(9, 10), now=MONDAY_8AM)
+
+    assert found.refusals == (TooLittleNotice(at(9) + INSTANT),)
 
 
 async def test_another_space_is_another_matter(told: Told, views: Views) -> None:

@@ -1,6 +1,7 @@
 """Queries about bookings: one, and a user's in order, as they are at the moment of the question."""
 
 from datetime import datetime, timedelta
+from itertools import product
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -23,15 +24,22 @@ from projections.reading import SCANNED, BadCursor, Page, Views
 from tests.examples import (
     ANA,
     BEN,
+    CLEO,
+    DESK,
     MONDAY,
     MONDAY_8AM,
     MONDAY_NOON,
+    ROOM,
     TUESDAY,
+    approved,
     at,
     cancelled,
     created,
+    declined,
     given,
     hours,
+    rejected,
+    rescheduled,
 )
 from tests.journals import Place, a_journal, a_place
 from tests.projections.histories import histories
@@ -40,6 +48,10 @@ from tests.projections.seeing import Told, contents, enter, followed, keys_made,
 MORNING = created(hours(9, 10), notes='tea, "status":"confirmed" and {"status":"confirmed"}')
 EVENING = created(hours(18, 19))
 NEXT_DAY = created(hours(9, 10, TUESDAY))
+OPEN, REFUSED = (created(hours(n, n + 1, TUESDAY), decide_by=at(20)) for n in (11, 12))
+LATE = created(hours(16, 17, TUESDAY), decide_by=at(10))
+LAPSES = at(11)
+ASKED = created(hours(14, 15, TUESDAY), decide_by=LAPSES, notes='"status":"pending"')
 
 
 def read(json: bytes) -> dict[str, Any]:
@@ -75,6 +87,7 @@ async def test_a_booking_is_found_with_what_is_needed_beside_it(told: Told, view
         "start": "2026-01-05T09:00:00Z",
         "end": "2026-01-05T10:00:00Z",
         "status": "confirmed",
+        "decide_by": None,
         "notes": MORNING.notes,
         "created_at": "2026-01-01T00:00:00Z",
         "updated_at": "2026-01-01T00:00:00Z",
@@ -133,13 +146,17 @@ async def test_a_user_without_bookings_has_an_empty_page(told: Told, views: View
         (Status.CONFIRMED, [NEXT_DAY.booking_id, EVENING.booking_id]),
         (Status.EXPIRED, [MORNING.booking_id]),
         (Status.CANCELLED, [created(hours(20, 21)).booking_id]),
+        (Status.PENDING, [OPEN.booking_id]),
+        (Status.REJECTED, [REFUSED.booking_id]),
+        (Status.DECLINED, [LATE.booking_id, ASKED.booking_id]),
     ],
 )
 async def test_a_users_bookings_are_picked_by_what_they_are_now(
     told: Told, views: Views, status: Status, expected: list[UUID]
 ) -> None:
     given_back = created(hours(20, 21))
-    await told(MORNING, EVENING, NEXT_DAY, given_back, cancelled(given_back))
+    requests = (ASKED, OPEN, REFUSED, rejected(REFUSED), LATE, declined(LATE, at=at(10)))
+    await told(MORNING, EVENING, NEXT_DAY, given_back, cancelled(given_back), *requests)
 
     page = await bookings.of_user(views, ANA, status=status, now=MONDAY_NOON)
 
@@ -159,6 +176,62 @@ async def test_a_listed_booking_is_expired_from_its_end_on(told: Told, views: Vi
         ]
         assert [read(item)["status"] for item in every.items] == [status]
         assert (fitting.items, none.items) == (every.items, [])
+
+
+async def test_a_listed_request_is_declined_from_the_instant_it_lapses_on(told: Told, views: Views) -> None:
+    await told(ASKED)
+
+    for now, status, other in (
+        (LAPSES - timedelta(microseconds=1), Status.PENDING, Status.DECLINED),
+        (LAPSES, Status.DECLINED, Status.PENDING),
+    ):
+        every, fitting, none = [
+            await bookings.of_user(views, ANA, status=wanted, now=now) for wanted in (None, status, other)
+        ]
+        one = await bookings.one(views, ASKED.booking_id)
+        assert one
+        assert [read(item)["status"] for item in (*every.items, one.json(now))] == [status] * 2
+        assert (fitting.items, none.items) == (every.items, [])
+        held, _ = await bookings.of_space(views, ROOM, ASKED.slot, now=now)
+        assert [read(mark.json)["id"] for mark in held] == [str(ASKED.booking_id)] * (status is Status.PENDING)
+
+
+async def test_requests_come_by_deadline_and_in_pages(told: Told, views: Views) -> None:
+    asked = [
+        created(hours(12 + n, 13 + n, TUESDAY), user_id=user, space_id=space, decide_by=at(9 + n % 3))
+        for n, (user, space) in enumerate(product((ANA, BEN, CLEO), (ROOM, DESK)))
+    ]
+    await told(*asked, MORNING, approved(asked[0]), rejected(asked[1]))
+    open_ones = sorted(asked[2:], key=lambda one: (one.decide_by, str(one.booking_id)))
+
+    async def listed(now: datetime, *spaces: UUID, limit: int = 50) -> list[list[UUID]]:
+        pages, cursor = [], None
+        while not pages or cursor:
+            page = await bookings.requests(views, of_spaces=spaces or None, limit=limit, cursor=cursor, now=now)
+            pages.append(ids(page))
+            cursor = page.cursor
+        return pages
+
+    def of(*spaces: UUID, after: datetime = MONDAY_8AM) -> list[UUID]:
+        return [one.booking_id for one in open_ones if one.space_id in spaces and one.decide_by > after]
+
+    assert await listed(MONDAY_8AM) == [of(ROOM, DESK)]
+    assert await listed(at(9)) == [of(ROOM, DESK, after=at(9))]
+    assert await listed(MONDAY_8AM, DESK) == [of(DESK)]
+    for spaces in ((), (ROOM, DESK)):
+        pages = await listed(MONDAY_8AM, *spaces, limit=1)
+        assert [one for page in pages for one in page] == of(ROOM, DESK)
+        assert {len(page) for page in pages} == {1}
+
+
+async def test_a_moved_request_waits_until_its_new_deadline(told: Told, views: Views) -> None:
+    await told(ASKED, rescheduled(ASKED, hours(12, 13, TUESDAY), decide_by=at(20)))
+
+    page = await bookings.requests(views, now=LAPSES)
+
+    assert ids(page) == [ASKED.booking_id]
+    assert read(page.items[0])["decide_by"] == "2026-01-05T20:00:00Z"
+    assert ids(await bookings.requests(views, now=at(20))) == []
 
 
 async def test_a_users_bookings_of_one_status_come_in_pages(told: Told, views: Views) -> None:

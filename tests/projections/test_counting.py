@@ -22,12 +22,15 @@ from tests.examples import (
     SUNDAY,
     TUESDAY,
     WEDNESDAY,
+    approved,
     as_usual,
     at,
     cancelled,
     created,
+    declined,
     expired,
     hours,
+    rejected,
     rescheduled,
     space_created,
     special,
@@ -88,6 +91,37 @@ async def test_what_has_ended_was_booked(told: Told, views: Views) -> None:
     await told(OPEN, booking, expired(booking, at=at(10)))
 
     assert await by_day(views, MONDAY, MONDAY) == [(MONDAY, 60, 1440)]
+
+
+async def test_what_waits_for_an_approval_is_booked_once_it_is_approved(told: Told, views: Views) -> None:
+    until = at(8, TUESDAY)
+    kept, *gone = (created(hours(n, n + 1, FRIDAY), decide_by=until) for n in range(9, 13))
+    await told(OPEN, kept, *gone)
+    assert await by_day(views, FRIDAY, FRIDAY) == [(FRIDAY, 0, 1440)]
+
+    await told(approved(kept), rejected(gone[0]), cancelled(gone[1]), declined(gone[2], at=until))
+    assert await by_day(views, FRIDAY, FRIDAY) == [(FRIDAY, 60, 1440)]
+
+    asks_again = rescheduled(kept, hours(20, 23, JANUARY_31), decide_by=until)
+    await told(asks_again)
+    assert await by_day(views, FRIDAY, FRIDAY) == [(FRIDAY, 0, 1440)]
+    assert await by_day(views, JANUARY_31, JANUARY_31) == [(JANUARY_31, 0, 1440)]
+
+    await told(rescheduled(asks_again, hours(20, 22, FRIDAY)))
+    assert await by_day(views, FRIDAY, FRIDAY) == [(FRIDAY, 120, 1440)]
+    assert await by_day(views, JANUARY_31, FEBRUARY_1) == [(JANUARY_31, 0, 1440), (FEBRUARY_1, 0, 1440)]
+
+
+async def test_activity_counts_decisions(told: Told, views: Views) -> None:
+    asked = [created(hours(n, n + 1, FRIDAY), decide_by=at(8, TUESDAY), at=MONDAY_8AM) for n in range(9, 14)]
+    await told(
+        *asked, approved(asked[0]), approved(asked[1]), rejected(asked[2]), declined(asked[3], at=at(8, TUESDAY))
+    )
+
+    days, _ = await activity.between(views, MONDAY, TUESDAY)
+
+    assert [(of.approved, of.rejected, of.declined) for _, of in days] == [(2, 1, 0), (0, 0, 1)]
+    assert sum(of.made for _, of in days) == 5
 
 
 async def test_open_minutes_heed_special_hours_and_windows_past_midnight(told: Told, views: Views) -> None:

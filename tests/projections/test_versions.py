@@ -32,14 +32,18 @@ from tests.examples import (
     ROOM,
     TUESDAY,
     WEDNESDAY,
+    approved,
     as_usual,
     at,
     cancelled,
     created,
+    declined,
     expired,
     hours,
+    managed,
     notes_changed,
     registered,
+    rejected,
     rescheduled,
     space_created,
     special,
@@ -50,6 +54,11 @@ SPLIT = OpeningHours(mon=(Window("08:00", "12:00"), Window("13:00", "24:00")), s
 MORNING, NIGHT = created(hours(9, 10.5), notes="Tea, »two« \N{HOT BEVERAGE}"), created(hours(22, 51), user_id=BEN)
 BUFFERED = created(hours(20, 21, TUESDAY), user_id=BEN, before=HALF_HOUR, after=HOUR, notes="loud", at=MONDAY_NOON)
 MOVED = rescheduled(BUFFERED, hours(1, 2, WEDNESDAY), before=HOUR, after=HALF_HOUR, at=MONDAY_NOON)
+
+REQUESTS = [
+    created(hours(10 + n, 11 + n, WEDNESDAY), before=HALF_HOUR, decide_by=at(9, TUESDAY), at=MONDAY_NOON)
+    for n in range(5)
+]
 
 HISTORY: list[Event] = [
     registered(),
@@ -73,15 +82,23 @@ HISTORY: list[Event] = [
     special(WEDNESDAY),
     as_usual(WEDNESDAY),
     expired(MOVED, at=at(12, WEDNESDAY)),
+    managed(BEN),
+    BookingRulesChanged(space_id=ROOM, rules=Rules(requires_approval=True), at=MONDAY_NOON),
+    *REQUESTS,
+    approved(REQUESTS[0]),
+    rejected(REQUESTS[1], reason="full"),
+    declined(REQUESTS[2], at=at(9, TUESDAY)),
+    rescheduled(REQUESTS[3], hours(20, 21, WEDNESDAY), decide_by=at(9, WEDNESDAY)),
+    rescheduled(REQUESTS[0], hours(21, 22, WEDNESDAY), decide_by=at(9, WEDNESDAY)),
 ]
 """Only ever added to, together with a new version of each view that the addition changes."""
 
 MADE_OF_IT = {
-    ("availability", 2): "969ee744d9b69aa0f77d3073034f888c102adb2018baabc005a4327c9ab583c1",
-    ("bookings", 2): "c21d4baa9d3ac84d1209c7e5e57b783c301ba08d93146453d076980c97674eb0",
-    ("spaces", 2): "7bd73af1d333488de98103c3037edf0de0a1c7970b991ae450c36fec74df3c18",
-    ("utilisation", 1): "55ee6dbd2a347397d9818af7fe78e62f2ed4d55645354574111cf44f4510fc38",
-    ("activity", 1): "78fdc5c8aab76da3546b9387dfe9113cf2a569843f7ef094d95d1fbb551cfd0e",
+    ("availability", 3): "a5ab8c93374cf8651b3fbe236e900e1eb09fa0b6c4b91576b1063315b33c60d9",
+    ("bookings", 3): "4d3632f333a9ee02d381fa199af7c12f13caf1bb43a0334b07338ab5eff30740",
+    ("spaces", 3): "5a268c37fe0d396e4fd2271000abb3a60739d9fc733f14e4ef460c2fb6bc00d3",
+    ("utilisation", 2): "6454eef6a298ce668406cd427f02a113baa3325d16ad5dc657926dd0fa30830e",
+    ("activity", 2): "ae92a23eaead12541a2db43deb61593e74ffec915fc88571b08f8b3f91bd1718",
 }
 
 

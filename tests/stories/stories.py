@@ -1,6 +1,6 @@
 """What commands do, told as stories that any house can be asked to live through."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -22,6 +22,7 @@ from booking.opening_hours import OpeningHours, Window
 from booking.refusals import (
     AllowanceUsedUp,
     BookingNotActive,
+    BookingNotPending,
     DeadlinePassed,
     LastAdmin,
     OutsideOpeningHours,
@@ -38,7 +39,16 @@ from booking.slots import Slot
 from booking.spaces import SpecialHours
 from booking.terms import Rules
 from commands.accounts import Account
-from commands.bookings import UNCHANGED, CancelBooking, ChangeBooking, CreateBooking, ExpireBookings, Unchanged
+from commands.bookings import (
+    UNCHANGED,
+    ApproveBooking,
+    CancelBooking,
+    ChangeBooking,
+    CreateBooking,
+    ExpireBookings,
+    RejectBooking,
+    Unchanged,
+)
 from commands.command import Author
 from commands.spaces import ChangeSpace, CreateSpace
 from commands.users import ChangeUser, RegisterUser
@@ -62,15 +72,19 @@ from tests.examples import (
     THURSDAY,
     TUESDAY,
     WEDNESDAY,
+    approved,
     as_usual,
     at,
     cancelled,
     created,
+    declined,
     expired,
     held,
     hours,
+    managed,
     notes_changed,
     registered,
+    rejected,
     rescheduled,
     space_created,
     special,
@@ -154,6 +168,27 @@ def moves(
     return Asked(command, author(by), now)
 
 
+def approves(
+    booking: UUID = FIRST,
+    *,
+    by: UUID | None = CLEO,
+    now: datetime = MONDAY_8AM,
+    seen: Container[int] | None = None,
+) -> Asked:
+    return Asked(ApproveBooking(booking_id=booking, if_revisions=seen), author(by), now)
+
+
+def rejects(
+    booking: UUID = FIRST,
+    *,
+    by: UUID | None = CLEO,
+    now: datetime = MONDAY_8AM,
+    reason: str | None = None,
+    seen: Container[int] | None = None,
+) -> Asked:
+    return Asked(RejectBooking(booking_id=booking, reason=reason, if_revisions=seen), author(by), now)
+
+
 def expires(booking: UUID = FIRST, *, now: datetime) -> Asked:
     return Asked(ExpireBookings(booking_ids=[booking]), SYSTEM, now)
 
@@ -166,6 +201,7 @@ def changes(
     rules: Mapping[str, Any] | None = None,
     opening_hours: OpeningHours | None = None,
     special_hours: Mapping[date, SpecialHours] | None = None,
+    managers: Sequence[UUID] | None = None,
     is_active: bool | None = None,
     seen: Container[int] | None = None,
 ) -> Asked:
@@ -175,6 +211,7 @@ def changes(
         rules=rules or {},
         opening_hours=opening_hours,
         special_hours=special_hours,
+        managers=managers,
         is_active=is_active,
         if_revisions=seen,
     )
@@ -734,6 +771,277 @@ BUFFERS = [
 STAFF_AND_ROOM = (registers(BEN, Role.STAFF), offers(by=BEN))
 NIGHT = Window("20:00", "02:00")
 
+LAPSES = at(8, WEDNESDAY)
+REQUEST = created(hours(10, 12, THURSDAY), booking_id=FIRST, decide_by=LAPSES, at=MONDAY_8AM)
+ASKED_AGAIN = rescheduled(REQUEST, hours(14, 15, FRIDAY), decide_by=LAPSES)
+WHO_ASK_AND_DECIDE = (
+    offers(requires_approval=True),
+    registers(ANA, limit=1),
+    registers(BEN),
+    registers(CLEO, Role.STAFF),
+)
+ASKED_BY_ANA = (*WHO_ASK_AND_DECIDE, books(hours(10, 12, THURSDAY)))
+
+APPROVALS = [
+    Story(
+        name="where the space requires it a student's booking waits for an approval",
+        given=WHO_ASK_AND_DECIDE,
+        when=books(hours(10, 12, THURSDAY)),
+        then=[REQUEST],
+    ),
+    Story(
+        name="what staff book there is confirmed at once",
+        given=WHO_ASK_AND_DECIDE,
+        when=books(hours(10, 12, THURSDAY), of=CLEO),
+        then=[created(hours(10, 12, THURSDAY), booking_id=FIRST, user_id=CLEO, at=MONDAY_8AM)],
+    ),
+    Story(
+        name="what staff book there for a student is confirmed at once",
+        given=WHO_ASK_AND_DECIDE,
+        when=books(hours(10, 12, THURSDAY), by=CLEO),
+        then=[created(hours(10, 12, THURSDAY), booking_id=FIRST, at=MONDAY_8AM)],
+    ),
+    Story(
+        name="a student who leaves no time to decide gives too little notice",
+        given=WHO_ASK_AND_DECIDE,
+        when=books(hours(9, 10)),
+        then=(TooLittleNotice(at(9) + INSTANT),),
+    ),
+    Story(
+        name="a request holds its slot",
+        given=ASKED_BY_ANA,
+        when=books(hours(11, 13, THURSDAY), SECOND, of=BEN, now=LAPSES - INSTANT),
+        then=(taken(hours(10, 12, THURSDAY)),),
+    ),
+    Story(
+        name="a request holds its part of the allowance",
+        given=ASKED_BY_ANA,
+        when=books(hours(10, 12, FRIDAY), SECOND, now=LAPSES - INSTANT),
+        then=(AllowanceUsedUp(1),),
+    ),
+    Story(
+        name="what has lapsed holds neither slot nor allowance though nobody recorded it",
+        given=ASKED_BY_ANA,
+        when=books(hours(10, 12, THURSDAY), SECOND, now=LAPSES),
+        then=[created(hours(10, 12, THURSDAY), booking_id=SECOND, decide_by=at(9, THURSDAY), at=LAPSES)],
+    ),
+    Story(
+        name="staff approve",
+        given=ASKED_BY_ANA,
+        when=approves(now=LAPSES - INSTANT, seen={1}),
+        then=[approved(REQUEST, at=LAPSES - INSTANT)],
+    ),
+    Story(
+        name="what was approved stays when it would have lapsed",
+        given=(*ASKED_BY_ANA, approves()),
+        when=books(hours(11, 13, THURSDAY), SECOND, of=BEN, now=LAPSES),
+        then=(taken(hours(10, 12, THURSDAY)),),
+    ),
+    Story(
+        name="staff reject and say why",
+        given=ASKED_BY_ANA,
+        when=rejects(reason="Repairs. Für immer 🔧"),
+        then=[rejected(REQUEST, reason="Repairs. Für immer 🔧")],
+    ),
+    Story(
+        name="what was rejected is free",
+        given=(*ASKED_BY_ANA, rejects()),
+        when=books(hours(10, 12, THURSDAY), SECOND),
+        then=[created(hours(10, 12, THURSDAY), booking_id=SECOND, decide_by=LAPSES, at=MONDAY_8AM)],
+    ),
+    Story(
+        name="what has lapsed is approved by nobody",
+        given=ASKED_BY_ANA,
+        when=approves(by=None, now=LAPSES),
+        then=(BookingNotPending("declined"),),
+    ),
+    Story(
+        name="what has lapsed is rejected by nobody",
+        given=ASKED_BY_ANA,
+        when=rejects(now=LAPSES),
+        then=(BookingNotPending("declined"),),
+    ),
+    Story(
+        name="what was approved is not approved again",
+        given=(*ASKED_BY_ANA, approves()),
+        when=approves(),
+        then=(BookingNotPending("confirmed"),),
+    ),
+    Story(
+        name="what was given back is not approved",
+        given=(*ASKED_BY_ANA, gives_back()),
+        when=approves(),
+        then=(BookingNotPending("cancelled"),),
+    ),
+    Story(
+        name="a decision is about the request that was seen",
+        given=(*ASKED_BY_ANA, moves(notes="For ten.")),
+        when=approves(seen={1}),
+        then=NotSeenHere(),
+    ),
+    Story(
+        name="no student approves their own request", given=ASKED_BY_ANA, when=approves(by=ANA), then=NotAllowedHere()
+    ),
+    Story(name="no student rejects their own request", given=ASKED_BY_ANA, when=rejects(by=ANA), then=NotAllowedHere()),
+    Story(
+        name="who has become staff does not approve what they asked for before",
+        given=(*ASKED_BY_ANA, gives_role(ANA, Role.STAFF)),
+        when=approves(by=ANA),
+        then=NotAllowedHere(),
+    ),
+    Story(
+        name="no student knows of another's request",
+        given=ASKED_BY_ANA,
+        when=approves(by=BEN),
+        then=NotFoundHere("booking"),
+    ),
+    Story(
+        name="what is no booking is not approved",
+        given=WHO_ASK_AND_DECIDE,
+        when=approves(),
+        then=NotFoundHere("booking"),
+    ),
+    Story(
+        name="a student's move asks again",
+        given=(*ASKED_BY_ANA, approves()),
+        when=moves(to=hours(14, 15, FRIDAY)),
+        then=[ASKED_AGAIN],
+    ),
+    Story(
+        name="what was moved and lapses holds neither slot",
+        given=(*ASKED_BY_ANA, approves(), moves(to=hours(14, 15, FRIDAY))),
+        when=books(hours(14, 15, FRIDAY), SECOND, of=BEN, now=LAPSES),
+        then=[created(hours(14, 15, FRIDAY), booking_id=SECOND, user_id=BEN, decide_by=at(8, FRIDAY), at=LAPSES)],
+    ),
+    Story(
+        name="a request that was moved is approved where it is",
+        given=(*ASKED_BY_ANA, moves(to=hours(14, 15, FRIDAY))),
+        when=approves(),
+        then=[approved(ASKED_AGAIN)],
+    ),
+    Story(
+        name="a request that staff move is confirmed",
+        given=ASKED_BY_ANA,
+        when=moves(to=hours(14, 15, FRIDAY), by=CLEO),
+        then=[rescheduled(REQUEST, hours(14, 15, FRIDAY), by=CLEO)],
+    ),
+    Story(
+        name="what has lapsed is not moved",
+        given=ASKED_BY_ANA,
+        when=moves(to=hours(14, 15, FRIDAY), now=LAPSES),
+        then=(BookingNotActive("declined"),),
+    ),
+    Story(
+        name="the clock declines what nobody decided on",
+        given=ASKED_BY_ANA,
+        when=expires(now=LAPSES),
+        then=[declined(REQUEST, at=LAPSES)],
+    ),
+    Story(
+        name="the clock declines once",
+        given=(*ASKED_BY_ANA, expires(now=LAPSES)),
+        when=expires(now=at(13, THURSDAY)),
+        then=[],
+    ),
+    Story(
+        name="the clock declines nothing that may still be decided on",
+        given=ASKED_BY_ANA,
+        when=expires(now=LAPSES - INSTANT),
+        then=[],
+    ),
+    Story(
+        name="what was approved expires with its slot",
+        given=(*ASKED_BY_ANA, approves()),
+        when=expires(now=at(12, THURSDAY)),
+        then=[expired(REQUEST, at=at(12, THURSDAY))],
+    ),
+]
+
+MANAGED = (*WHO_ASK_AND_DECIDE, changes(managers=[BEN]))
+
+MANAGERS = [
+    Story(
+        name="staff name managers of a space",
+        given=WHO_ASK_AND_DECIDE,
+        when=changes(managers=[BEN, ANA, BEN], by=CLEO),
+        then=[managed(ANA, BEN, at=MONDAY_8AM)],
+    ),
+    Story(name="the same managers are no fact", given=MANAGED, when=changes(managers=[BEN], by=CLEO), then=[]),
+    Story(
+        name="nobody manages who is no user",
+        given=WHO_ASK_AND_DECIDE,
+        when=changes(managers=[DORA], by=CLEO),
+        then=NotFoundHere("user"),
+    ),
+    Story(
+        name="a student does not make themselves a manager",
+        given=WHO_ASK_AND_DECIDE,
+        when=changes(managers=[ANA], by=ANA),
+        then=NotAllowedHere(),
+    ),
+    Story(
+        name="a manager changes their space",
+        given=MANAGED,
+        when=changes(is_active=False, by=BEN),
+        then=[SpaceDeactivated(space_id=ROOM, at=MONDAY_8AM)],
+    ),
+    Story(
+        name="a manager changes no other space",
+        given=(*MANAGED, offers(DESK)),
+        when=changes(DESK, is_active=False, by=BEN),
+        then=NotAllowedHere(),
+    ),
+    Story(name="a manager offers no space", given=MANAGED, when=offers(DESK, by=BEN), then=NotAllowedHere()),
+    Story(
+        name="a manager approves",
+        given=(*MANAGED, books(hours(10, 12, THURSDAY))),
+        when=approves(by=BEN),
+        then=[approved(REQUEST, by=BEN)],
+    ),
+    Story(
+        name="a manager of another space knows of no request",
+        given=(*ASKED_BY_ANA, offers(DESK), changes(DESK, managers=[BEN])),
+        when=rejects(by=BEN),
+        then=NotFoundHere("booking"),
+    ),
+    Story(
+        name="who manages no more decides no more",
+        given=(*MANAGED, books(hours(10, 12, THURSDAY)), changes(managers=[])),
+        when=approves(by=BEN),
+        then=NotFoundHere("booking"),
+    ),
+    Story(
+        name="a manager who was stopped decides no more",
+        given=(*MANAGED, books(hours(10, 12, THURSDAY)), stops(BEN)),
+        when=approves(by=BEN),
+        then=NotFoundHere("booking"),
+    ),
+    Story(
+        name="a manager's own booking is confirmed at once",
+        given=MANAGED,
+        when=books(hours(10, 12, THURSDAY), of=BEN),
+        then=[created(hours(10, 12, THURSDAY), booking_id=FIRST, user_id=BEN, at=MONDAY_8AM)],
+    ),
+    Story(
+        name="a manager books for others in their space",
+        given=MANAGED,
+        when=books(hours(10, 12, THURSDAY), by=BEN),
+        then=[created(hours(10, 12, THURSDAY), booking_id=FIRST, at=MONDAY_8AM)],
+    ),
+    Story(
+        name="a manager books for others in no other space",
+        given=(*MANAGED, offers(DESK)),
+        when=books(hours(10, 12, THURSDAY), space=DESK, by=BEN),
+        then=NotAllowedHere(),
+    ),
+    Story(
+        name="a manager gives bookings of their space back after the deadline",
+        given=(*MANAGED, books(hours(10, 12, THURSDAY), by=CLEO)),
+        when=gives_back(by=BEN, now=at(11, THURSDAY)),
+        then=[cancelled(BOOKED, by=BEN, at=at(11, THURSDAY))],
+    ),
+]
+
 SPACES = [
     Story(
         name="staff offer a space",
@@ -934,4 +1242,4 @@ USERS = [
     Story(name="who is stopped is not stopped again", given=(*ADMINS, stops(DORA)), when=stops(DORA, by=CLEO), then=[]),
 ]
 
-STORIES = [*BOOKINGS, *MOVES, *ENDS, *BUFFERS, *SPACES, *USERS]
+STORIES = [*BOOKINGS, *MOVES, *ENDS, *BUFFERS, *APPROVALS, *MANAGERS, *SPACES, *USERS]
