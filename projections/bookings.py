@@ -1,4 +1,7 @@
-"""The view of bookings: a document for each, and each user's in order, newest start first."""
+"""The view of bookings: a document for each; all, each user's and each space's in order, newest start first.
+
+Those of each recorded status are in order of when they end by themselves.
+"""
 
 import re
 from collections.abc import Iterator
@@ -22,6 +25,7 @@ _CONFIRMED, _EXPIRED = b'"status":"confirmed"', b'"status":"expired"'
 _PLACE, _TAIL = 16 + 36, 1 + 16  # bytes of an entry
 _CURSOR = re.compile(rb"[0-9a-f]{16}[0-9a-f-]{36}")
 _LATEST = number(LATEST)
+_ALL = "all"
 _LETTERS = {Status.CONFIRMED: "c", Status.CANCELLED: "x", Status.EXPIRED: "e"}
 
 
@@ -43,14 +47,13 @@ def _booking_of(entry: bytes) -> Named[Booking]:
 
 
 def project(event: Event, one: Named[Booking], documents: Documents, to: Lists) -> None:
-    """Fold `event` into the booking, and keep the lists of its user and of its space."""
+    """Fold `event` into the booking, and keep the lists it is in."""
     before = documents.of(one)
     if before.revision:
-        for name in _lists(before):
-            to.strike(name, _entry(before))
-    booking = documents.fold(event, one)
-    for name in _lists(booking):
-        to.enter(name, _entry(booking))
+        for name, entry in _entries(before):
+            to.strike(name, entry)
+    for name, entry in _entries(documents.fold(event, one)):
+        to.enter(name, entry)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,28 @@ async def of_user(
     now: datetime,
 ) -> Page:
     """The user's bookings, newest start first, as they are at `now`. Raises `Unavailable`, `BadCursor`."""
+    return await found(views, user_id=user_id, status=status, limit=limit, cursor=cursor, now=now)
+
+
+async def found(
+    views: Views,
+    *,
+    user_id: UUID | None = None,
+    space_id: UUID | None = None,
+    status: Status | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    limit: int = PAGE,
+    cursor: str | None = None,
+    now: datetime,
+) -> Page:
+    """Bookings, newest start first, as they are at `now`: of a user, of a space, of a status, starting in a range.
+
+    The range is `[start, end)`. A page may be short with more behind it. Raises `Unavailable`, `BadCursor`.
+    """
+    name = _ALL if space_id is None else _of_space(space_id)
+    if user_id is not None:
+        name = _of_user(user_id)
     after = _beyond(cursor) if cursor else b"-"
     to = b"+"
     letters, side = b"", b""
@@ -103,10 +128,15 @@ async def of_user(
             letters, side, after = b"ce", b"<", max(after, b"(%016x" % _until_latest(now))
         case Status.CANCELLED:
             letters = b"x"
+    if end is not None:
+        after = b"(" + max(after[1:], b"%016x\x7f" % _until_latest(end))
+    if start is not None:
+        earliest = b"%016x\x7f" % _until_latest(start)
+        to = b"[" + (min(to[1:], earliest) if to != b"+" else earliest)
     at = number(now)
     stored, last, position = await views.page(
         VIEW,
-        _of_user(user_id),
+        name,
         of="booking",
         limit=limit,
         after=after,
@@ -114,7 +144,22 @@ async def of_user(
         tails=Tails(_TAIL, letters, side, b"%016x" % at),
     )
     items = [_as_of(json, int(end) <= at) for _, _, end, _, _, json in (one.split(b" ", 5) for one in stored)]
+    if user_id is not None and space_id is not None:
+        # In a text of the document the quotes would be escaped.
+        items = [json for json in items if b'"space_id":"%b"' % str(space_id).encode() in json]
     return Page(items, cursor_after(last and last[:_PLACE]), position)
+
+
+async def counted(views: Views, *, now: datetime) -> tuple[dict[Status, int], int]:
+    """How many bookings there are in each status at `now`, and the position. Raises `Unavailable`."""
+    ended = b"[%016x\x7f" % number(now)
+    lists = [(_of_status(status), b"-", b"+") for status in Status]
+    numbers, position = await views.counts(VIEW, [*lists, (_of_status(Status.CONFIRMED), b"-", ended)])
+    *recorded, over = numbers
+    counts = dict(zip(Status, recorded, strict=True))
+    counts[Status.CONFIRMED] -= over
+    counts[Status.EXPIRED] += over
+    return counts, position
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +206,16 @@ def _beyond(cursor: str) -> bytes:
     return b"(%b\x7f" % place
 
 
-def _lists(booking: Booking) -> tuple[str, str]:
-    return _of_user(booking.user_id), _of_space(booking.space_id)
+def _entries(booking: Booking) -> Iterator[tuple[str, bytes]]:
+    """Every list the booking is in, and its entry there."""
+    yield _of_user(booking.user_id), _entry(booking)
+    yield _of_space(booking.space_id), _entry(booking)
+    yield _ALL, _entry(booking)
+    yield _of_status(booking.recorded_status), f"{number(booking.slot.end):016x}{booking.id}".encode()
+
+
+def _of_status(status: Status) -> str:
+    return f"of-status:{status}"
 
 
 def _of_space(space_id: UUID) -> str:
@@ -203,4 +256,4 @@ def _load(stored: bytes) -> Booking:
     return booking
 
 
-VIEW = View("bookings", 2, {"booking": Form(_dump, _load)}, touches, project, sweeps)
+VIEW = View("bookings", 3, {"booking": Form(_dump, _load)}, touches, project, sweeps)

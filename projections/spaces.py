@@ -70,6 +70,12 @@ async def all(views: Views, *, limit: int = PAGE, cursor: str | None = None) -> 
     return await _page(views, _ALL, limit, cursor)
 
 
+async def counted(views: Views) -> tuple[int, int, int]:
+    """How many spaces there are, how many of them take bookings, and the position. Raises `Unavailable`."""
+    (every, taking), position = await views.counts(VIEW, [(_ALL, b"-", b"+"), (_ACTIVE, b"-", b"+")])
+    return every, taking, position
+
+
 async def _page(views: Views, name: str, limit: int, cursor: str | None) -> Page:
     after = b"(%b" % entry_before(cursor) if cursor else b"-"
     stored, last, position = await views.page(VIEW, name, of="space", limit=limit, after=after)

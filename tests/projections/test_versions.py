@@ -78,7 +78,7 @@ HISTORY: list[Event] = [
 
 MADE_OF_IT = {
     ("availability", 2): "969ee744d9b69aa0f77d3073034f888c102adb2018baabc005a4327c9ab583c1",
-    ("bookings", 2): "c21d4baa9d3ac84d1209c7e5e57b783c301ba08d93146453d076980c97674eb0",
+    ("bookings", 3): "512d8eab16f28c5920a5994c13eead409ff4bd71f4a9fa5ca1ddb60d87cf8961",
     ("spaces", 2): "7bd73af1d333488de98103c3037edf0de0a1c7970b991ae450c36fec74df3c18",
     ("utilisation", 1): "55ee6dbd2a347397d9818af7fe78e62f2ed4d55645354574111cf44f4510fc38",
     ("activity", 1): "78fdc5c8aab76da3546b9387dfe9113cf2a569843f7ef094d95d1fbb551cfd0e",
