@@ -204,6 +204,14 @@ class ListedUserDocument(OwnUserDocument):
     created_at: datetime
 
 
+class MetricsDocument(BaseModel):
+    """How much there is: spaces and how many of them are active, users, and bookings, also by status."""
+
+    spaces: dict[Literal["total", "active"], int]
+    users: dict[Literal["total"], int]
+    bookings: dict[Literal["total"] | Status, int]
+
+
 class TokenDocument(BaseModel):
     """An access token, good for so many seconds."""
 

@@ -82,6 +82,12 @@ async def listing(
     return Listing(found, after)
 
 
+async def number_of_users(journal: Journal) -> int:
+    """How many people have an account. Raises `Unavailable`."""
+    ((number,),) = await journal.query("select count(*) from accounts", {})
+    return int(number)
+
+
 async def _some(journal: Journal, aggregates: Aggregates, text: str | None, after: Place | None) -> Sequence[Listed]:
     at, user_id = after or (None, None)
     rows = await journal.query(_PAGE, {"text": text, "after_at": at, "after_id": user_id, "limit": AT_ONCE})

@@ -1,4 +1,6 @@
-"""The view of bookings: a document for each; each user's and each space's in order, newest start first; and requests.
+"""The view of bookings: a document for each; all, each user's and each space's in order, newest start first; requests.
+
+Those of each recorded status are in order of when they end by themselves.
 
 A request is a booking that waits for an approval. All of them, and those of each space, are in order of deadline.
 """
@@ -36,7 +38,7 @@ _LETTERS = {
     Status.CANCELLED: "x",
     Status.EXPIRED: "e",
 }
-_REQUESTS = "requests"
+_ALL, _REQUESTS = "all", "requests"
 
 
 def touches(event: Event) -> Iterator[Named[Booking]]:
@@ -57,7 +59,7 @@ def _booking_of(entry: bytes) -> Named[Booking]:
 
 
 def project(event: Event, one: Named[Booking], documents: Documents, to: Lists) -> None:
-    """Fold `event` into the booking, and keep the lists of its user, of its space and of requests."""
+    """Fold `event` into the booking, and keep the lists it is in."""
     before = documents.of(one)
     if before.revision:
         for name, entry in _entries(before):
@@ -107,6 +109,28 @@ async def of_user(
     now: datetime,
 ) -> Page:
     """The user's bookings, newest start first, as they are at `now`. Raises `Unavailable`, `BadCursor`."""
+    return await found(views, user_id=user_id, status=status, limit=limit, cursor=cursor, now=now)
+
+
+async def found(
+    views: Views,
+    *,
+    user_id: UUID | None = None,
+    space_id: UUID | None = None,
+    status: Status | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    limit: int = PAGE,
+    cursor: str | None = None,
+    now: datetime,
+) -> Page:
+    """Bookings, newest start first, as they are at `now`: of a user, of a space, of a status, starting in a range.
+
+    The range is `[start, end)`. A page may be short with more behind it. Raises `Unavailable`, `BadCursor`.
+    """
+    name = _ALL if space_id is None else _of_space(space_id)
+    if user_id is not None:
+        name = _of_user(user_id)
     after = _beyond(cursor) if cursor else b"-"
     to = b"+"
     letters, side = b"", b""
@@ -123,17 +147,26 @@ async def of_user(
             letters = b"r"
         case Status.CANCELLED:
             letters = b"x"
+    if end is not None:
+        after = b"(" + max(after[1:], b"%016x\x7f" % _until_latest(end))
+    if start is not None:
+        earliest = b"%016x\x7f" % _until_latest(start)
+        to = b"[" + (min(to[1:], earliest) if to != b"+" else earliest)
     at = number(now)
     stored, last, position = await views.page(
         VIEW,
-        _of_user(user_id),
+        name,
         of="booking",
         limit=limit,
         after=after,
         to=to,
         tails=Tails(_TAIL, letters, side, b"%016x" % at),
     )
-    return Page([_as_at(one, at) for one in stored], cursor_after(last and last[:_PLACE]), position)
+    items = [_as_at(one, at) for one in stored]
+    if user_id is not None and space_id is not None:
+        # In a text of the document the quotes would be escaped.
+        items = [json for json in items if b'"space_id":"%b"' % str(space_id).encode() in json]
+    return Page(items, cursor_after(last and last[:_PLACE]), position)
 
 
 async def requests(
@@ -161,6 +194,20 @@ async def requests(
         cursor_after(shown[-1][0] if is_more else None),
         min(position for _, _, position in pages),
     )
+
+
+async def counted(views: Views, *, now: datetime) -> tuple[dict[Status, int], int]:
+    """How many bookings there are in each status at `now`, and the position. Raises `Unavailable`."""
+    ended = b"[%016x\x7f" % number(now)
+    by_themselves = {Status.CONFIRMED: Status.EXPIRED, Status.PENDING: Status.DECLINED}
+    lists = [(_of_status(status), b"-", b"+") for status in Status]
+    lists += [(_of_status(status), b"-", ended) for status in by_themselves]
+    numbers, position = await views.counts(VIEW, lists)
+    counts = dict(zip(Status, numbers[: len(Status)], strict=True))
+    for (status, ends_as), over in zip(by_themselves.items(), numbers[len(Status) :], strict=True):
+        counts[status] -= over
+        counts[ends_as] += over
+    return counts, position
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +258,8 @@ def _entries(booking: Booking) -> Iterator[tuple[str, bytes]]:
     """Every list the booking is in, and its entry there."""
     yield _of_user(booking.user_id), _entry(booking)
     yield _of_space(booking.space_id), _entry(booking)
+    yield _ALL, _entry(booking)
+    yield _of_status(booking.recorded_status), f"{number(booking.ends_at):016x}{booking.id}".encode()
     if booking.recorded_status is Status.PENDING:
         entry = _request(booking.ends_at, booking.id)
         yield _REQUESTS, entry
@@ -219,6 +268,10 @@ def _entries(booking: Booking) -> Iterator[tuple[str, bytes]]:
 
 def _requests_of(space_id: UUID) -> str:
     return f"requests-of:{space_id}"
+
+
+def _of_status(status: Status) -> str:
+    return f"of-status:{status}"
 
 
 def _of_space(space_id: UUID) -> str:

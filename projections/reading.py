@@ -105,6 +105,14 @@ for _, entry in ipairs(entries) do
 end
 return {active, mark, more and last, #names > 0 and redis.call('MGET', unpack(names)) or {}}
 """)
+# KEYS active, mark, lists; ARGV generation, then from and to for each list.
+_COUNT = Script("""
+local active, mark = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
+if active ~= ARGV[1] then return {active, mark, {}} end
+local counts = {}
+for i = 3, #KEYS do counts[i - 2] = redis.call('ZLEXCOUNT', KEYS[i], ARGV[2 * i - 4], ARGV[2 * i - 3]) end
+return {active, mark, counts}
+""")
 SCANNED = 1_000
 """Entries looked at for one page of those that fit; a page can be short, or empty, with more behind it."""
 
@@ -161,6 +169,19 @@ class Views:
             )
             if self._is_answering(view, generation, active):
                 return found, last, _position(view, mark)
+        raise NotAnswering(f"the view {view.name} changes hands")
+
+    async def counts(self, view: View, lists: Sequence[tuple[str, bytes, bytes]]) -> tuple[list[int], int]:
+        """How many entries lists have between two bounds in Redis' words, and the position. Raises `Unavailable`."""
+        keys = Keys.of(view.name, self._schema)
+        names = [name for name, _, _ in lists]
+        bounds = [bound for _, *both in lists for bound in both]
+        for _ in range(3):
+            generation = self._generations.get(view.name, b"1")
+            asked = keys.active, keys.mark(generation), *keys.of_generation(generation, names)
+            active, mark, counts = await _COUNT.run(self._ask, asked, (generation, *bounds))
+            if self._is_answering(view, generation, active):
+                return counts, _position(view, mark)
         raise NotAnswering(f"the view {view.name} changes hands")
 
     async def from_journal(self, named: Sequence[Named[Any]]) -> tuple[list[Any], int]:

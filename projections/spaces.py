@@ -92,6 +92,12 @@ async def managed_by(views: Views, user_id: UUID) -> list[UUID]:
         after = b"(%b" % last
 
 
+async def counted(views: Views) -> tuple[int, int, int]:
+    """How many spaces there are, how many of them take bookings, and the position. Raises `Unavailable`."""
+    (every, taking), position = await views.counts(VIEW, [(_ALL, b"-", b"+"), (_ACTIVE, b"-", b"+")])
+    return every, taking, position
+
+
 async def _page(views: Views, name: str, limit: int, cursor: str | None) -> Page:
     after = b"(%b" % entry_before(cursor) if cursor else b"-"
     stored, last, position = await views.page(VIEW, name, of="space", limit=limit, after=after)

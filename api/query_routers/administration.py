@@ -1,7 +1,7 @@
-"""Queries of administrators: who has an account."""
+"""Queries of those who run things: who has an account, everybody's bookings, and how much there is of what."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -10,16 +10,19 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from api.answers import linked
+from api.answers import awaited, linked, listed, stored
 from api.auth import require_roles
 from api.bodies import JSON
-from api.documents import ListedUserDocument
-from api.problems import PROBLEMS
-from api.queries import Paging, asked, parameters
+from api.documents import BookingDocument, ListedUserDocument, MetricsDocument
+from api.problems import PROBLEMS, Problem
+from api.queries import BookingsPaging, InstantInQuery, Paging, asked, parameters
 from api.rooms import rooms_of
+from booking.bookings import Status
 from booking.roles import Role
+from booking.slots import EARLIEST, LATEST, in_utc
 from commands import directory
 from commands.directory import Listed, Place
+from projections import bookings, spaces
 from projections.reading import BadCursor, cursor_after, entry_before
 
 router = APIRouter(prefix="/admin", tags=["queries: administration"], responses=PROBLEMS)
@@ -55,6 +58,61 @@ async def users(request: Request) -> Response:
     )
     answer = Response(_json(found.people), media_type=JSON)
     return linked(answer, cursor_after(_entry(found.last)) if found.last else None, request)
+
+
+class BookingsAsked(BookingsPaging):
+    """Which bookings are asked for."""
+
+    space_id: UUID | None = None
+    user_id: UUID | None = None
+    start: Annotated[InstantInQuery | None, Field(alias="from", description="Starting then or later.")] = None
+    end: Annotated[InstantInQuery | None, Field(alias="to", description="Starting before then.")] = None
+
+
+@router.get(
+    "/bookings",
+    response_model=list[BookingDocument],
+    dependencies=[Depends(require_roles("STAFF", "ADMIN"))],
+    openapi_extra=parameters(BookingsAsked),
+)
+async def every_booking(request: Request) -> Response:
+    """Everybody's bookings, newest start first. A page may be short with more behind it."""
+    await awaited(request, bookings.VIEW.name)
+    wanted = asked(request, BookingsAsked)
+    if wanted.start is not None and wanted.end is not None and wanted.start >= wanted.end:
+        raise Problem(422, "bad-range", "The range is none", "Give from before to.")
+    page = await bookings.found(
+        rooms_of(request).views,
+        user_id=wanted.user_id,
+        space_id=wanted.space_id,
+        status=wanted.status,
+        start=_within_reach(wanted.start),
+        end=_within_reach(wanted.end),
+        limit=wanted.limit,
+        cursor=wanted.cursor,
+        now=datetime.now(UTC),
+    )
+    return listed(page, request)
+
+
+@router.get("/metrics", response_model=MetricsDocument, dependencies=[Depends(require_roles("ADMIN"))])
+async def metrics(request: Request) -> Response:
+    """How many spaces, users and, by their status now, bookings there are."""
+    await awaited(request, bookings.VIEW.name, spaces.VIEW.name)
+    rooms = rooms_of(request)
+    of_status, position = await bookings.counted(rooms.views, now=datetime.now(UTC))
+    number, active, spaces_at = await spaces.counted(rooms.views)
+    document: dict[str, dict[str, int]] = {
+        "spaces": {"total": number, "active": active},
+        "users": {"total": await directory.number_of_users(rooms.journal)},
+        "bookings": {"total": sum(of_status.values())} | {str(status): of_status[status] for status in Status},
+    }
+    return stored(request, orjson.dumps(document), min(position, spaces_at))
+
+
+def _within_reach(at: datetime | None) -> datetime | None:
+    """The same instant in UTC, or the first or last one a slot can have."""
+    return None if at is None else max(EARLIEST, min(in_utc(at), LATEST))
 
 
 def _json(people: Sequence[Listed]) -> bytes:

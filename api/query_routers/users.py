@@ -22,18 +22,18 @@ from commands import accounts
 router = APIRouter(tags=["queries: users"], responses=PROBLEMS)
 
 
-@router.get("/auth/me", response_model=OwnUserDocument)
-async def me(user: CurrentUser, request: Request) -> Response:
-    """The user who asks."""
-    return json_of(await _own(user, request))
-
-
 class ExportDocument(BaseModel):
     """A person as they are known here; `facts` is what was recorded, in order, with texts opened."""
 
     account: OwnUserDocument
     bookings: list[BookingDocument]
     facts: list[FactDocument]
+
+
+@router.get("/auth/me", response_model=OwnUserDocument)
+async def me(user: CurrentUser, request: Request) -> Response:
+    """The user who asks."""
+    return json_of(await _own(user, request))
 
 
 @router.get("/auth/me/export", response_model=ExportDocument)

@@ -8,7 +8,7 @@ from httpx import AsyncClient
 
 from booking.roles import Role
 from daybook.embedded import Stores
-from tests.api.houses import House, a_house, a_slot
+from tests.api.houses import House, a_house, a_slot, at
 from tests.journals import Place
 
 
@@ -195,3 +195,69 @@ async def test_a_person_is_given_all_that_is_held_on_them(house: House) -> None:
     texts = [fact["payload"].get("notes") or fact["payload"].get("reason") for fact in held["facts"]]
     assert texts == [None, "kept", "given back", "changed", "rain"]
     assert (await house.client().get("/auth/me/export")).status_code == 401
+
+
+async def test_staff_find_bookings_by_status_space_user_and_range(stores: Stores, own_place: Place) -> None:
+    async with a_house(stores, own_place) as house:
+        staff, ana, ben = await house.signed_in(Role.STAFF), await house.user(), await house.user()
+        attic, cellar = await house.space(), await house.space()
+        made = {}
+        for name, user_id, space_id, hour in [("a", ana, attic, 8), ("b", ben, attic, 10), ("c", ana, cellar, 12)]:
+            body = {"space_id": space_id, **a_slot(hour, hour + 1)}
+            made[name] = (await house.client(user_id).post("/bookings", json=body)).json()
+        made["b"] = (await staff.delete(f"/bookings/{made['b']['id']}")).json()
+
+        async def found(**asked: object) -> str:
+            """The bookings by name, page by page."""
+            answer, names = await staff.get("/admin/bookings", params=asked), ""
+            while True:
+                assert answer.status_code == 200, answer.text
+                names += "".join(name for one in answer.json() for name in made if made[name] == one)
+                if "next" not in answer.links:
+                    return names
+                answer = await staff.get(answer.links["next"]["url"])
+
+        assert await found() == "cba"
+        assert await found(limit=1) == "cba"
+        assert await found(user_id=ana) == "ca"
+        assert await found(space_id=attic) == "ba"
+        assert await found(space_id=attic, user_id=ana) == "a"
+        assert await found(status="cancelled") == "b"
+        assert await found(status="confirmed", space_id=attic) == "a"
+        assert await found(**{"from": at(10), "to": at(12)}) == "b"
+        assert await found(**{"from": at(10)}) == "cb"
+        assert await found(to=at(12), limit=1, status="confirmed") == "a"
+        assert await found(**{"from": at(8), "to": at(8.5), "user_id": ben}) == ""
+        backwards = await staff.get("/admin/bookings", params={"from": at(12), "to": at(10)})
+        assert backwards.status_code == 422
+
+
+async def test_metrics_count_what_there_is_by_status_now(stores: Stores, own_place: Place) -> None:
+    async with a_house(stores, own_place) as house:
+        admin, user_id, space_id = await house.signed_in(Role.ADMIN), await house.user(), await house.space()
+        user = house.client(user_id)
+        await admin.delete(f"/admin/spaces/{await house.space()}")
+        ids = [
+            (await user.post("/bookings", json={"space_id": space_id, **a_slot(hour, hour + 1)})).json()["id"]
+            for hour in (8, 10, 12)
+        ]
+        await user.delete(f"/bookings/{ids[0]}")
+
+        metrics = (await admin.get("/admin/metrics")).json()
+
+    assert metrics["spaces"] == {"total": 2, "active": 1}
+    assert metrics["users"] == {"total": 4}
+    assert {status: number for status, number in metrics["bookings"].items() if number} == {
+        "total": 3,
+        "confirmed": 2,
+        "cancelled": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "roles"), [("/admin/metrics", {Role.ADMIN}), ("/admin/bookings", {Role.STAFF, Role.ADMIN})]
+)
+async def test_what_is_for_those_who_run_things_is_403_for_others(house: House, path: str, roles: set[Role]) -> None:
+    for role in Role:
+        answer = await (await house.signed_in(role)).get(path)
+        assert answer.status_code == (200 if role in roles else 403)

@@ -36,6 +36,7 @@ from tests.examples import (
     cancelled,
     created,
     declined,
+    expired,
     given,
     hours,
     rejected,
@@ -363,3 +364,15 @@ async def test_of_somebody_who_was_erased_the_notes_are_gone_and_nothing_else(
     after = await contents(redis, journal.schema, bookings.VIEW)
     changed = {name for name in before if after[name] != before[name] and name.startswith("booking:")}
     assert changed == {f"booking:{MORNING.booking_id}"}
+
+
+async def test_bookings_are_counted_by_what_they_are_at_the_moment(told: Told, views: Views) -> None:
+    given_back = created(hours(12, 13))
+    await told(MORNING, EVENING, NEXT_DAY, given_back, cancelled(given_back), expired(MORNING, at=at(10)))
+
+    async def counts(now: datetime) -> dict[str, int]:
+        counts, _ = await bookings.counted(views, now=now)
+        return {status: number for status, number in counts.items() if number}
+
+    assert await counts(at(12)) == {"confirmed": 2, "cancelled": 1, "expired": 1}
+    assert await counts(EVENING.slot.end) == {"confirmed": 1, "cancelled": 1, "expired": 2}
