@@ -29,7 +29,7 @@ Network = IPv4Network | IPv6Network
 MINUTE = 60  # seconds
 ANSWER_WITHIN = 0.5  # seconds that a request waits for Redis
 LEFT_ALONE = 1.0  # seconds after a failure in which no request waits for Redis again
-SHARES = 20  # a process takes one of so many of what a caller may ask
+SHARE = 100  # requests of a caller that a process takes at a time, a twentieth of their limit at most
 
 # KEYS count; ARGV limit, wanted, window in ms. The answer: how many were granted, how many are left, ms to the end of
 # the window. A window begins with the first that is counted.
@@ -109,7 +109,7 @@ class Throttling:
         now = asyncio.get_running_loop().time()
         if share is None or share.left == 0 or share.until <= now:
             granted, until = await self._take(
-                "requests", self._per_caller, caller, wanted=max(1, self._per_caller // SHARES)
+                "requests", self._per_caller, caller, wanted=max(1, min(SHARE, self._per_caller // 20))
             )
             share = self._shares.get(caller)
             if share is None or share.until <= now:
