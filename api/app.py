@@ -87,7 +87,7 @@ def create_app(rooms: Rooms, *, version: str, reset: Callable[[], Awaitable[None
         exception_handlers=dict.fromkeys(_ANSWERED, problems.answer),
     )
     app.state.rooms = rooms
-    app.add_middleware(Door)
+    app.add_middleware(Door, admit=rooms.throttling.admit)
     # Included routers are matched one within the other, which cost as much as the rest of a small query; these are not.
     for router in ROUTERS if reset is None else (*ROUTERS, dev.router(reset)):
         app.router.routes.extend(router.routes)

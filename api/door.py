@@ -4,6 +4,7 @@ One plain ASGI middleware, because every request pays for it.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -26,14 +27,23 @@ _UNLESS_SAID = [
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
 ]
 _STREAM = b"text/event-stream; charset=utf-8"
+_HEALTH = "/health"  # whoever watches us asks as often as they like
 _ID = correlation.HEADER.lower().encode()
 
 
 class Door:
     """Lets in what is fit to be read, ends what takes too long, and answers for what nobody else answered for."""
 
-    def __init__(self, app: ASGIApp, *, body_limit: int = BODY_LIMIT, within: float = WITHIN) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        admit: Callable[[Scope], Awaitable[None]] | None = None,
+        body_limit: int = BODY_LIMIT,
+        within: float = WITHIN,
+    ) -> None:
         self._app = app
+        self._admit = admit
         self._body_limit = body_limit
         self._within = within
 
@@ -71,6 +81,8 @@ class Door:
             async with asyncio.timeout(self._within) as timer:
                 if has_nul:
                     raise _bad("nul-character", "U+0000 is in no text that is kept here.")
+                if self._admit is not None and not scope["path"].startswith(_HEALTH):
+                    await self._admit(scope)
                 await self._app(scope, self._limited(length, receive), answer)
         except Exception as error:  # what nobody else answered for
             if started:

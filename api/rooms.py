@@ -6,6 +6,7 @@ from starlette.requests import Request
 
 from api.callers import Callers
 from api.streams import Streams
+from api.throttling import Throttling
 from api.tokens import Tokens
 from commands.accounts import Passwords
 from commands.deciding import Deciding
@@ -26,6 +27,7 @@ class Rooms:
     sessions: Sessions
     letters: Letters
     tokens: Tokens
+    throttling: Throttling
     callers: Callers
     streams: Streams
     secure_cookies: bool = True

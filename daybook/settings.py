@@ -7,12 +7,13 @@ import os
 import re
 import secrets
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SHORTEST_SECRET = 32  # bytes: as long as the digest of HS256 (RFC 7518 §3.2)
 
@@ -37,8 +38,20 @@ class Settings(BaseSettings):
     access_token_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 15
     refresh_token_days: Annotated[int, Field(ge=1, le=90)] = 7
     unverified_may_book: bool = True
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    sign_ins_per_address: Annotated[int, Field(ge=1)] = 300
+    sign_ins_per_account: Annotated[int, Field(ge=1)] = 20
+    registrations_per_address: Annotated[int, Field(ge=1)] = 300
+    resets_per_address: Annotated[int, Field(ge=1)] = 60
+    resets_per_account: Annotated[int, Field(ge=1)] = 5
+    requests_per_caller: Annotated[int, Field(ge=1)] = 60_000
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "people", "json"] = "auto"  # auto: people's lines on a terminal
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _between_commas(cls, value: object) -> object:
+        return [one.strip() for one in value.split(",")] if isinstance(value, str) else value
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import fields
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -22,6 +23,7 @@ from api.callers import Callers
 from api.protocol import Protocol
 from api.rooms import Rooms
 from api.streams import Streams
+from api.throttling import Limits, Throttling
 from api.tokens import Tokens
 from commands.accounts import Passwords
 from commands.deciding import Deciding
@@ -66,10 +68,14 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
     """What the API works with, closed at the end."""
     schema = settings.daybook_schema
     journal = Journal(settings.database_url.get_secret_value(), schema, name="api")
-    views = Views(settings.redis_url.get_secret_value(), schema, journal)
+    redis_url = settings.redis_url.get_secret_value()
+    views = Views(redis_url, schema, journal)
     passwords = Passwords()
     line = Line(settings.database_url.get_secret_value(), schema, name="api sessions")
+    limits = Limits(**{field.name: getattr(settings, field.name) for field in fields(Limits)})
     keys = [key.get_secret_value() for key in (settings.secret_key, settings.previous_secret_key) if key]
+    tokens = Tokens(keys, life=settings.access_token_life)
+    throttling = Throttling(redis_url, schema, tokens, limits, proxies=settings.trusted_proxies)
     streams = Streams(journal)
     try:
         yield Rooms(
@@ -79,7 +85,8 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
             passwords=passwords,
             sessions=Sessions(line, keys, life=settings.refresh_token_life),
             letters=Letters(line, keys[0], send=_tell if settings.is_development else _keep_quiet),
-            tokens=Tokens(keys, life=settings.access_token_life),
+            tokens=tokens,
+            throttling=throttling,
             callers=Callers(journal),
             streams=streams,
             secure_cookies=settings.app_env == "production",
@@ -88,6 +95,7 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
     finally:
         passwords.close()
         await streams.close()
+        await throttling.close()
         await views.close()
         await line.close()
         await journal.close()

@@ -20,6 +20,7 @@ from api.documents import DetailDocument, RegisteredDocument, TokenDocument, use
 from api.problems import PROBLEMS, Problem
 from api.rooms import Rooms, rooms_of
 from api.sending import COMMAND, entered, request_of, waits
+from api.throttling import Action
 from commands import accounts, deciding
 from commands.accounts import Account
 from commands.command import Author
@@ -81,6 +82,7 @@ class Credentials(Body):
 async def register(body: Registration, request: Request) -> Response:
     """Make an account for a new STUDENT, and sign in."""
     rooms = rooms_of(request)
+    await rooms.throttling.count(Action.REGISTRATION, request)
     sent = await request_of(request, Author.system(f"registration {body.email}"), digested=False)
     password, user_id = body.password.get_secret_value(), sent.command_id
     account = Account(email=body.email, full_name=body.full_name, password_hash=await rooms.passwords.hashed(password))
@@ -160,6 +162,7 @@ async def sign_in(credentials: Annotated[Credentials, Depends(_credentials)], re
     that gets the next ones.
     """
     rooms = rooms_of(request)
+    await rooms.throttling.count(Action.SIGN_IN, request, account=credentials.email)
     found = await accounts.by_email(rooms.journal, credentials.email)
     user_id, password_hash = (found[0], found[1].password_hash) if found else (None, None)
     matches = await rooms.passwords.match(credentials.password.get_secret_value(), password_hash)
@@ -224,6 +227,7 @@ async def change_password(body: PasswordChange, user: CurrentUser, request: Requ
     rooms = rooms_of(request)
     seen = (await rooms.callers.read(user.id)).password_changes
     account = (await accounts.of_users(rooms.journal, [user.id]))[user.id]
+    await rooms.throttling.count(Action.SIGN_IN, request, account=account.email)
     if not await rooms.passwords.match(body.current_password.get_secret_value(), account.password_hash):
         raise Problem(403, "wrong-password", "This is not the current password", "Send the current password too.")
     await _give_password(rooms, user.id, body.new_password, seen=seen, reset=False)
@@ -256,8 +260,10 @@ class Reset(Body):
 @router.post("/auth/password-reset/request", response_model=DetailDocument)
 async def request_reset(body: ResetRequest, request: Request) -> Response:
     """Have a letter sent whose token is good for one other password, for half an hour."""
+    rooms = rooms_of(request)
+    await rooms.throttling.count(Action.RESET, request, account=body.email)
     answer = json_of({"detail": "If the email exists, instructions will be sent"})
-    answer.background = BackgroundTask(_write, rooms_of(request), Kind.PASSWORD_RESET, body.email)
+    answer.background = BackgroundTask(_write, rooms, Kind.PASSWORD_RESET, body.email)
     return answer
 
 
@@ -265,6 +271,7 @@ async def request_reset(body: ResetRequest, request: Request) -> Response:
 async def reset_password(body: Reset, request: Request) -> Response:
     """Sign in with another password from here on. Every session ends."""
     rooms = rooms_of(request)
+    await rooms.throttling.count(Action.RESET, request)
     user_id = await _reader(rooms, Kind.PASSWORD_RESET, body.token)
     seen = (await rooms.callers.read(user_id)).password_changes
     await _reader(rooms, Kind.PASSWORD_RESET, body.token)  # had it been used before `seen` was read, it would be gone
@@ -283,6 +290,7 @@ async def request_verification(user: CurrentUser, request: Request) -> Response:
     """Have another letter sent to the address of the user who asks; the first one was sent when they registered."""
     rooms = rooms_of(request)
     account = (await accounts.of_users(rooms.journal, [user.id]))[user.id]
+    await rooms.throttling.count(Action.RESET, request, account=account.email)
     await rooms.letters.write(Kind.VERIFICATION, account.email)
     return json_of({"detail": "Instructions will be sent"})
 

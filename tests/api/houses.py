@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,6 +17,7 @@ from api.app import create_app
 from api.callers import Callers
 from api.rooms import Rooms
 from api.streams import Streams
+from api.throttling import MINUTE, Limits, Network, Throttling
 from api.tokens import Tokens
 from booking.roles import Role
 from commands.accounts import Account, Passwords
@@ -37,6 +38,7 @@ from tests.journals import Place
 SECRET = "a secret for tests that is long enough to sign with"
 LIFE = timedelta(minutes=15)
 NOW = datetime.now(UTC)
+GENEROUS = Limits(**dict.fromkeys((field.name for field in fields(Limits)), 1_000_000))
 
 
 @dataclass(slots=True)
@@ -50,12 +52,12 @@ class House:
     clients: list[AsyncClient] = field(default_factory=list)
     _told: int = 0
 
-    def client(self, user_id: UUID | None = None, **headers: str) -> AsyncClient:
-        """A client, with a token of the user if one is named."""
+    def client(self, user_id: UUID | None = None, address: str = "127.0.0.1", **headers: str) -> AsyncClient:
+        """A client at an address, with a token of the user if one is named."""
         if user_id is not None:
             headers |= {"Authorization": f"Bearer {self.rooms.tokens.issued_to(user_id)}"}
         client = AsyncClient(
-            transport=ASGITransport(self.app),
+            transport=ASGITransport(self.app, client=(address, 123)),
             base_url="http://daybook",
             headers=headers,
             event_hooks={"request": [self._read_after], "response": [self._be_told]},
@@ -109,6 +111,10 @@ async def a_house(
     keys: Sequence[str] = (),
     secure_cookies: bool = False,
     unverified_may_book: bool = True,
+    limits: Limits = GENEROUS,
+    proxies: Sequence[Network] = (),
+    window: int = MINUTE,
+    redis_url: str | None = None,
 ) -> AsyncIterator[House]:
     """The façade over the journal at `place`; `keys` take the place of our secret key."""
     keys, letters = [*keys, SECRET], list[Letter]()
@@ -116,6 +122,8 @@ async def a_house(
     views = Views(stores.redis_url, place.schema, journal)
     line = Line(place.url, place.schema, name="sessions")
     passwords = Passwords(rounds=rounds)
+    tokens = Tokens(keys, life=LIFE)
+    throttling = Throttling(redis_url or stores.redis_url, place.schema, tokens, limits, proxies=proxies, window=window)
     rooms = Rooms(
         journal=journal,
         deciding=Deciding(journal, Aggregates(journal)),
@@ -123,7 +131,8 @@ async def a_house(
         passwords=passwords,
         sessions=Sessions(line, keys),
         letters=Letters(line, keys[0], send=letters.append),
-        tokens=Tokens(keys, life=LIFE),
+        tokens=tokens,
+        throttling=throttling,
         callers=Callers(journal),
         streams=Streams(journal),
         secure_cookies=secure_cookies,
@@ -144,6 +153,7 @@ async def a_house(
         for client in house.clients:
             await client.aclose()
         passwords.close()
+        await throttling.close()
         await views.close()
         await line.close()
         await journal.close()

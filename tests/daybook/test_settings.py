@@ -1,6 +1,8 @@
 """Settings: read once, refused by name when they cannot be, and silent about what is secret."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from secrets import token_hex
 
 import pytest
@@ -31,6 +33,24 @@ def test_the_environment_is_read_and_what_is_empty_is_not_said(monkeypatch):
     assert (told.port, told.log_level, told.host) == (9000, "DEBUG", "127.0.0.1")
 
 
+def test_proxies_are_addresses_and_networks_between_commas(monkeypatch):
+    assert Settings().trusted_proxies == ()
+
+    monkeypatch.setenv("TRUSTED_PROXIES", "127.0.0.1, 10.0.0.0/8,fd00::/8")
+
+    assert [str(one) for one in Settings().trusted_proxies] == ["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"]
+
+
+def test_the_example_shows_every_setting_with_its_default(monkeypatch):
+    shown = dict(re.findall(r"^([A-Z_]+)=(.*)$", Path(".env.example").read_text(), re.MULTILINE))
+    assert {name.lower() for name in shown} == Settings.model_fields.keys()
+
+    for name, value in shown.items():
+        monkeypatch.setenv(name, value)
+
+    assert Settings() == Settings.model_construct()
+
+
 def test_they_do_not_change():
     with pytest.raises(ValidationError):
         Settings(secret_key=SECRET).port = 9000
@@ -48,6 +68,8 @@ def test_they_do_not_change():
         ("secret_key", "hunter2"),
         ("access_token_minutes", "0"),
         ("log_level", "loud"),
+        ("trusted_proxies", "10.0.0.0/8, the proxy"),
+        ("sign_ins_per_account", "0"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named_and_not_repeated(name, value):

@@ -1,0 +1,195 @@
+"""Throttling: what is too much is turned away, wherever it comes from, and told when it may come again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from ipaddress import ip_network
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from httpx import Response
+from redis.asyncio import Redis
+
+from daybook.embedded import Stores
+from tests.api.houses import GENEROUS, House, a_house
+from tests.journals import Place
+from tests.processes import eventually
+
+PASSWORD = "päss wörd with spaces 🙂"
+NOWHERE = "redis://127.0.0.1:1"
+
+
+@asynccontextmanager
+async def throttled(stores: Stores, place: Place, **limits: Any) -> AsyncIterator[House]:
+    """A house with these limits; what is none of them goes to the house."""
+    more = {name: limits.pop(name) for name in ("proxies", "redis_url", "window") if name in limits}
+    async with a_house(stores, place, following=False, limits=replace(GENEROUS, **limits), **more) as house:
+        yield house
+
+
+async def registered(house: House) -> str:
+    """The address of a new account."""
+    email = f"{uuid4().hex}@example.org"
+    body = {"email": email, "password": PASSWORD, "full_name": "Ana"}
+    assert (await house.client().post("/auth/register", json=body)).status_code == 201
+    return email
+
+
+async def sign_in(house: House, email: str, password: str = "a guess", address: str = "198.51.100.1") -> Response:
+    return await house.client(address=address).post("/auth/login", json={"email": email, "password": password})
+
+
+async def reset(house: House, email: str) -> Response:
+    return await house.client().post("/auth/password-reset/request", json={"email": email})
+
+
+def statuses(answers: list[Response]) -> list[int]:
+    return [answer.status_code for answer in answers]
+
+
+async def test_guesses_at_one_account_are_turned_away_from_however_many_addresses(
+    stores: Stores, own_place: Place
+) -> None:
+    async with throttled(stores, own_place, sign_ins_per_account=3) as house:
+        ana, ben = await registered(house), await registered(house)
+
+        answers = [await sign_in(house, ana, address=f"198.51.100.{n}") for n in range(5)]
+        right = await sign_in(house, ana.upper(), PASSWORD)
+        other = await sign_in(house, ben, PASSWORD)
+
+    assert statuses(answers) == [401, 401, 401, 429, 429]
+    assert right.status_code == 429
+    assert other.status_code == 200
+    assert answers[-1].json()["type"] == "urn:daybook:problem:too-many-requests"
+
+
+async def test_an_address_without_an_account_is_turned_away_alike(stores: Stores, own_place: Place) -> None:
+    async with throttled(stores, own_place, sign_ins_per_account=2, resets_per_account=1) as house:
+        known, unknown = await registered(house), "nobody@example.org"
+
+        guesses = [statuses([await sign_in(house, email) for _ in range(3)]) for email in (known, unknown)]
+        resets = [statuses([await reset(house, email) for _ in range(2)]) for email in (known, unknown)]
+
+    assert guesses == [[401, 401, 429]] * 2
+    assert resets == [[200, 429]] * 2
+
+
+@pytest.mark.parametrize("addresses", [["198.51.100.7"] * 4, [f"2001:db8:1:2::{n}" for n in range(4)]])
+async def test_sign_ins_registrations_and_resets_of_one_address_are_turned_away(
+    stores: Stores, own_place: Place, addresses: list[str]
+) -> None:
+    limits = {"sign_ins_per_address": 3, "registrations_per_address": 3, "resets_per_address": 3}
+    async with throttled(stores, own_place, **limits) as house:
+
+        async def asked(address: str, path: str, **body: str) -> int:
+            body = {"email": f"{uuid4().hex}@example.org", **body}
+            return (await house.client(address=address).post(f"/auth/{path}", json=body)).status_code
+
+        guesses = [await asked(address, "login", password="a guess") for address in addresses]
+        made = [await asked(address, "register", password=PASSWORD, full_name="Ana") for address in addresses]
+        resets = [await asked(address, "password-reset/request") for address in addresses]
+        elsewhere = await asked("2001:db8:1:3::1", "login", password="a guess")
+
+    assert (guesses, made, resets) == ([401] * 3 + [429], [201] * 3 + [429], [200] * 3 + [429])
+    assert elsewhere == 401
+
+
+async def test_whoever_is_turned_away_is_told_when_to_come_again_and_that_is_true(
+    stores: Stores, own_place: Place
+) -> None:
+    async with throttled(stores, own_place, sign_ins_per_account=1, window=2) as house:
+        email = await registered(house)
+        began = asyncio.get_running_loop().time()
+        await sign_in(house, email)
+        refused = await sign_in(house, email)
+
+        async def answered() -> bool:
+            return (await sign_in(house, email, PASSWORD)).status_code == 200
+
+        await eventually(answered, within=4)
+        took = asyncio.get_running_loop().time() - began
+
+    assert refused.status_code == 429
+    assert refused.headers["Retry-After"] == "2"
+    assert refused.headers["RateLimit-Policy"] == '"sign-in-per-account";q=1;w=2'
+    assert refused.headers["RateLimit"] == '"sign-in-per-account";r=0;t=2'
+    assert 1.5 < took < 3.5
+
+
+async def test_processes_count_together(stores: Stores, own_place: Place) -> None:
+    limits = {"sign_ins_per_account": 4, "requests_per_caller": 40}
+    async with throttled(stores, own_place, **limits) as one, throttled(stores, own_place, **limits) as other:
+        answers = [await sign_in(house, "a@example.org") for house in (one, other) * 3]
+        asked = [await house.client(address="198.51.100.9").get("/auth/me") for house in (one, other) * 25]
+
+    assert statuses(answers) == [401] * 4 + [429] * 2
+    assert statuses(asked).count(401) == 40
+
+
+async def test_while_redis_is_away_each_process_counts_for_itself(stores: Stores, own_place: Place) -> None:
+    async with throttled(stores, own_place, sign_ins_per_account=2, requests_per_caller=40, redis_url=NOWHERE) as house:
+        answers = [await sign_in(house, "a@example.org") for _ in range(3)]
+        asked = [await house.client(address="198.51.100.9").get("/auth/me") for _ in range(41)]
+
+    assert statuses(answers) == [401, 401, 429]
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+    assert statuses(asked) == [401] * 40 + [429]
+
+
+async def test_of_parallel_guesses_no_more_are_let_through(stores: Stores, own_place: Place) -> None:
+    async with throttled(stores, own_place, sign_ins_per_account=3) as house:
+        answers = await asyncio.gather(*(sign_in(house, "a@example.org") for _ in range(12)))
+
+    assert sorted(statuses(answers)) == [401] * 3 + [429] * 9
+
+
+async def test_a_caller_is_a_user_wherever_they_are_and_an_address_where_nobody_signed_in(
+    stores: Stores, own_place: Place
+) -> None:
+    async with throttled(stores, own_place, requests_per_caller=4) as house:
+        ana, ben = await house.user(), await house.user()
+
+        own = [await house.client(ana, address=f"198.51.100.{n}").get("/auth/me") for n in range(6)]
+        others = await house.client(ben, address="198.51.100.1").get("/auth/me")
+        made_up = [
+            await house.client(address="198.51.100.2", Authorization=f"Bearer {n}").get("/auth/me") for n in range(6)
+        ]
+        health = [await house.client(address="198.51.100.2").get("/health") for _ in range(6)]
+
+    assert statuses(own) == [200] * 4 + [429] * 2
+    assert others.status_code == 200
+    assert statuses(made_up) == [401] * 4 + [429] * 2
+    assert statuses(health) == [200] * 6
+    assert own[-1].headers["X-Request-ID"]
+
+
+FORWARDED = [
+    ("10.0.0.1", "198.51.100.1, 10.0.0.2", True),
+    ("10.0.0.1", "1.2.3.4, 198.51.100.1", True),
+    ("10.0.0.1", "198.51.100.1, nonsense, 10.0.0.2", False),
+    ("203.0.113.1", "198.51.100.1", False),
+]
+
+
+@pytest.mark.parametrize(("peer", "forwarded", "believed"), FORWARDED)
+async def test_only_configured_proxies_are_believed_about_whom_they_ask_for(
+    stores: Stores, own_place: Place, peer: str, forwarded: str, believed: bool
+) -> None:
+    async with throttled(stores, own_place, requests_per_caller=1, proxies=[ip_network("10.0.0.0/8")]) as house:
+        first = await house.client(address=peer, **{"X-Forwarded-For": forwarded}).get("/auth/me")
+        same = await house.client(address="198.51.100.1").get("/auth/me")
+
+    assert first.status_code == 401
+    assert same.status_code == (429 if believed else 401)
+
+
+async def test_nobody_is_named_in_redis(stores: Stores, own_place: Place) -> None:
+    async with throttled(stores, own_place) as house:
+        await sign_in(house, "somebody@example.org", address="198.51.100.77")
+        async with Redis.from_url(stores.redis_url) as redis:
+            keys = [key.decode() async for key in redis.scan_iter(f"throttle:{own_place.schema}:*")]
+
+    assert len(keys) == 3
+    assert not any("somebody" in key or "198.51.100.77" in key for key in keys)
