@@ -987,7 +987,7 @@ MANAGERS = [
     ),
     Story(
         name="a manager changes no other space",
-        given=(*MANAGED, offers(DESK)),
+        given=(*MANAGED, offers(DESK, now=MONDAY_8AM)),
         when=changes(DESK, is_active=False, by=BEN),
         then=NotAllowedHere(),
     ),
@@ -1000,7 +1000,7 @@ MANAGERS = [
     ),
     Story(
         name="a manager of another space knows of no request",
-        given=(*ASKED_BY_ANA, offers(DESK), changes(DESK, managers=[BEN])),
+        given=(*ASKED_BY_ANA, offers(DESK, now=MONDAY_8AM), changes(DESK, managers=[BEN])),
         when=rejects(by=BEN),
         then=NotFoundHere("booking"),
     ),
@@ -1030,7 +1030,7 @@ MANAGERS = [
     ),
     Story(
         name="a manager books for others in no other space",
-        given=(*MANAGED, offers(DESK)),
+        given=(*MANAGED, offers(DESK, now=MONDAY_8AM)),
         when=books(hours(10, 12, THURSDAY), space=DESK, by=BEN),
         then=NotAllowedHere(),
     ),
