@@ -10,7 +10,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from booking.opening_hours import OpeningHours, Window
-from booking.roles import Role
+from booking.roles import Role, Scope
 from booking.slots import Slot, Span
 from booking.terms import Description, Rules
 
@@ -223,6 +223,25 @@ class UserErased:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyIssued:
+    """A service may act for the user with a key, within its scopes; what the key is called stands beside its hash."""
+
+    user_id: UUID
+    key_id: UUID
+    scopes: tuple[Scope, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyRevoked:
+    """A key is good for nothing any more."""
+
+    user_id: UUID
+    key_id: UUID
+    at: datetime
+
+
 BookingEvent = BookingCreated | BookingRescheduled | BookingNotesChanged | BookingCancelled | BookingExpired
 SpaceEvent = (
     SpaceCreated
@@ -234,5 +253,14 @@ SpaceEvent = (
     | SpaceDeactivated
     | SpaceActivated
 )
-UserEvent = UserRegistered | RoleChanged | AllowanceChanged | UserDeactivated | UserActivated | UserErased
+UserEvent = (
+    UserRegistered
+    | RoleChanged
+    | AllowanceChanged
+    | UserDeactivated
+    | UserActivated
+    | UserErased
+    | ApiKeyIssued
+    | ApiKeyRevoked
+)
 Event = BookingEvent | SpaceEvent | UserEvent

@@ -55,6 +55,8 @@ FORMS = (
     _form(events.UserDeactivated, "UserDeactivated"),
     _form(events.UserActivated, "UserActivated"),
     _form(events.UserErased, "UserErased"),
+    _form(events.ApiKeyIssued, "ApiKeyIssued"),
+    _form(events.ApiKeyRevoked, "ApiKeyRevoked"),
 )
 _BY_EVENT = {form.event: form for form in FORMS}
 _BY_NAME = {(form.name, form.version): form for form in FORMS}

@@ -11,6 +11,8 @@ from uuid import UUID
 
 from booking.events import (
     AllowanceChanged,
+    ApiKeyIssued,
+    ApiKeyRevoked,
     BookingCancelled,
     BookingCreated,
     BookingExpired,
@@ -32,7 +34,7 @@ from booking.events import (
     UserRegistered,
 )
 from booking.opening_hours import OpeningHours, Window
-from booking.roles import Role
+from booking.roles import Role, Scope
 from booking.slots import Slot, Span
 from booking.terms import Description, Rules
 
@@ -332,5 +334,23 @@ ROWS = [
         '{"user_id":"00000000-0000-0000-0000-0000000000b1","role":"ADMIN","at":"2026-01-05T08:30:15.123456Z"}',
         UserErased(user_id=MIA, role=Role.ADMIN, at=AT),
         [*USER_TAGS, "admins"],
+    ),
+    Frozen(
+        "ApiKeyIssued",
+        1,
+        '{"user_id":"00000000-0000-0000-0000-0000000000b1","key_id":"00000000-0000-0000-0000-0000000000b3",'
+        '"scopes":["audit:read","bookings:write","spaces:read"],"at":"2026-01-05T08:30:15.123456Z"}',
+        ApiKeyIssued(
+            user_id=MIA, key_id=KAI, scopes=(Scope.AUDIT_READ, Scope.BOOKINGS_WRITE, Scope.SPACES_READ), at=AT
+        ),
+        USER_TAGS,
+    ),
+    Frozen(
+        "ApiKeyRevoked",
+        1,
+        '{"user_id":"00000000-0000-0000-0000-0000000000b1","key_id":"00000000-0000-0000-0000-0000000000b3",'
+        '"at":"2026-01-05T08:30:15.123456Z"}',
+        ApiKeyRevoked(user_id=MIA, key_id=KAI, at=AT),
+        USER_TAGS,
     ),
 ]
