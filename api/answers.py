@@ -1,7 +1,7 @@
 """Answers: JSON, and the headers that say of which moment it is."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -16,7 +16,9 @@ from api.rooms import rooms_of
 from projections.reading import Page
 
 
-def json_of(document: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+def json_of(
+    document: Mapping[str, Any] | Sequence[Any], status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
     """The document; instants in UTC with a Z."""
     return Response(orjson.dumps(document, option=orjson.OPT_UTC_Z), status, headers, JSON)
 

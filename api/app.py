@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 from api import docs, problems
 from api.audit_routers import bookings as audit_bookings
 from api.audit_routers import events as audit_events
+from api.command_routers import api_keys as api_key_commands
 from api.command_routers import auth as auth_commands
 from api.command_routers import bookings as booking_commands
 from api.command_routers import dev
@@ -45,6 +46,7 @@ ROUTERS = (
     auth_commands.router,
     user_commands.router,
     space_commands.router,
+    api_key_commands.router,
     audit_events.router,
     audit_bookings.router,
     docs.router,

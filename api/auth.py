@@ -1,5 +1,6 @@
 """Signing in: whom a request comes from, and who may ask for what."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated
 
@@ -10,8 +11,10 @@ from fastapi.security.base import SecurityBase
 from api.problems import Problem, not_allowed
 from api.rooms import rooms_of
 from api.tokens import BadToken
-from booking.roles import Role
+from booking.roles import Role, Scope
 from booking.users import User
+from commands import api_keys
+from commands.api_keys import PREFIX
 from journal.connection import Unavailable
 
 SIGN_IN = OAuth2(flows=OAuthFlows(password=OAuthFlowPassword(tokenUrl="/auth/login")))
@@ -27,19 +30,48 @@ async def caller(request: Request, *roles: Role) -> User:
     if scheme.lower() != "bearer" or not token:
         raise unauthenticated("Send an access token: Authorization: Bearer …")
     rooms = rooms_of(request)
-    try:
-        user_id = rooms.tokens.user_of(token)
-    except BadToken:
-        raise unauthenticated("The access token is not valid, or no longer.", given=True) from None
-    user = await rooms.callers.of(user_id)
+    if token.startswith(PREFIX):
+        user = await _served(request, token)
+    else:
+        try:
+            user_id = rooms.tokens.user_of(token)
+        except BadToken:
+            raise unauthenticated("The access token is not valid, or no longer.", given=True) from None
+        user = await rooms.callers.of(user_id)
     if not user.is_active:
         raise unauthenticated("The account this token was given to is not active.", given=True)
     if roles and user.role not in roles:
         with suppress(Unavailable):  # a promotion may not have been heard of yet: nobody is turned away by hearsay
-            user = await rooms.callers.read(user_id)
+            user = await rooms.callers.read(user.id)
         if not user.is_any(*roles):
             raise not_allowed()
     return user
+
+
+_WHERE_SCOPES_LEAD: Sequence[tuple[Scope, str, bool]] = (
+    (Scope.BOOKINGS_WRITE, "/bookings", False),
+    (Scope.SPACES_READ, "/spaces", True),
+    (Scope.AUDIT_READ, "/audit", True),
+)
+"""The paths a scope opens, and whether for reading alone; no scope opens any other."""
+
+
+async def _served(request: Request, token: str) -> User:
+    """The user for whom a service acts that sends an API key. Raises `Problem` (401, 403), `Unavailable`."""
+    rooms = rooms_of(request)
+    key = await api_keys.by_key(rooms.journal, token)
+    user = await rooms.callers.of(key.user_id) if key else None
+    if key and user and key.key_id not in user.api_keys:
+        user = await rooms.callers.read(key.user_id)  # one that was issued just now may not have been heard of yet
+    if key is None or user is None or key.key_id not in user.api_keys:
+        raise unauthenticated("The API key is not valid, or no longer.", given=True)
+    path, reads = request.scope["path"], request.method in ("GET", "HEAD")
+    for scope, start, for_reading in _WHERE_SCOPES_LEAD:
+        if (path == start or path.startswith(f"{start}/")) and (reads or not for_reading):
+            if scope in user.api_keys[key.key_id]:
+                return user
+            raise Problem(403, "out-of-scope", "The API key is not for this", f"It lacks the scope {scope}.")
+    raise Problem(403, "out-of-scope", "The API key is not for this", "No scope of API keys leads here.")
 
 
 class SignedIn(SecurityBase):

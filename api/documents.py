@@ -1,5 +1,6 @@
 """What answers look like, for OpenAPI: most are sent as they are stored, or as `booking/` writes them."""
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -7,9 +8,10 @@ from uuid import UUID
 from pydantic import BaseModel
 
 from booking.bookings import Status
-from booking.roles import Role
+from booking.roles import Role, Scope
 from booking.users import User
 from commands.accounts import Account
+from commands.api_keys import ApiKey
 
 
 class SlotDocument(BaseModel):
@@ -210,6 +212,33 @@ class MetricsDocument(BaseModel):
     spaces: dict[Literal["total", "active"], int]
     users: dict[Literal["total"], int]
     bookings: dict[Literal["total"] | Status, int]
+
+
+class ApiKeyDocument(BaseModel):
+    """What is kept of an API key."""
+
+    id: UUID
+    name: str
+    user_id: UUID
+    scopes: list[Scope]
+    issued_at: datetime
+
+
+def api_key_document(key: ApiKey, scopes: Iterable[Scope]) -> dict[str, Any]:
+    """An `ApiKeyDocument`."""
+    return {
+        "id": key.key_id,
+        "name": key.name,
+        "user_id": key.user_id,
+        "scopes": sorted(scopes),
+        "issued_at": key.issued_at,
+    }
+
+
+class IssuedApiKeyDocument(ApiKeyDocument):
+    """An API key, this once with the key itself."""
+
+    key: str
 
 
 class TokenDocument(BaseModel):

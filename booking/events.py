@@ -10,7 +10,7 @@ from datetime import date, datetime
 from uuid import UUID
 
 from booking.opening_hours import OpeningHours, Window
-from booking.roles import Role
+from booking.roles import Role, Scope
 from booking.slots import Slot, Span
 from booking.terms import Description, Rules
 
@@ -298,10 +298,29 @@ class PasswordChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyIssued:
+    """A service may act for the user with a key, within its scopes; what the key is called stands beside its hash."""
+
+    user_id: UUID
+    key_id: UUID
+    scopes: tuple[Scope, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EmailVerified:
     """A user has shown that they read what is sent to their address."""
 
     user_id: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiKeyRevoked:
+    """A key is good for nothing any more."""
+
+    user_id: UUID
+    key_id: UUID
     at: datetime
 
 
@@ -334,6 +353,8 @@ UserEvent = (
     | UserActivated
     | PasswordChanged
     | EmailVerified
+    | ApiKeyIssued
+    | ApiKeyRevoked
     | UserErased
 )
 Event = BookingEvent | SpaceEvent | UserEvent

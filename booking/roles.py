@@ -1,4 +1,4 @@
-"""The roles a user acts in."""
+"""The roles a user acts in, and the scopes an API key is good for."""
 
 from enum import StrEnum
 
@@ -10,3 +10,11 @@ class Role(StrEnum):
     STAFF = "STAFF"
     ADMIN = "ADMIN"
     AUDITOR = "AUDITOR"
+
+
+class Scope(StrEnum):
+    """What a service may do with an API key, as far as the user it acts for may."""
+
+    BOOKINGS_WRITE = "bookings:write"
+    SPACES_READ = "spaces:read"
+    AUDIT_READ = "audit:read"

@@ -1,12 +1,14 @@
 """Users as the rules see them: role, state and limit. Names and addresses are no business of theirs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from booking.events import (
     AllowanceChanged,
+    ApiKeyIssued,
+    ApiKeyRevoked,
     EmailVerified,
     Event,
     PasswordChanged,
@@ -26,7 +28,7 @@ from booking.refusals import (
     UserInactive,
     refuse_if,
 )
-from booking.roles import Role
+from booking.roles import Role, Scope
 
 
 @dataclass(slots=True)
@@ -41,6 +43,7 @@ class User:
     max_active_bookings: int = 0
     email_verified: bool = False
     password_changes: int = 0
+    api_keys: Mapping[UUID, frozenset[Scope]] = field(default_factory=dict)
 
     def fold(self, event: Event) -> None:
         match event:
@@ -62,6 +65,10 @@ class User:
                 self.email_verified = True
             case PasswordChanged():
                 self.password_changes += 1
+            case ApiKeyIssued():  # copies of a user share the old ones
+                self.api_keys = {**self.api_keys, event.key_id: frozenset(event.scopes)}
+            case ApiKeyRevoked():
+                self.api_keys = {id: scopes for id, scopes in self.api_keys.items() if id != event.key_id}
 
     def is_any(self, *roles: Role) -> bool:
         """Whether the user may act in one of these roles now."""
@@ -153,6 +160,21 @@ def verify_email(user: User, *, now: datetime) -> Iterator[Event]:
     known(user)
     if not user.email_verified:
         yield EmailVerified(user_id=user.id, at=now)
+
+
+def issue_api_key(user: User, *, key_id: UUID, scopes: frozenset[Scope], now: datetime) -> Iterator[Event]:
+    """The fact that a key is good for `scopes`, or nothing if it exists. Raises `NotFound`."""
+    known(user)
+    if key_id not in user.api_keys:
+        yield ApiKeyIssued(user_id=user.id, key_id=key_id, scopes=tuple(sorted(scopes)), at=now)
+
+
+def revoke_api_key(user: User, *, key_id: UUID, now: datetime) -> Iterator[Event]:
+    """The fact that a key is good for nothing any more. Raises `NotFound`."""
+    known(user)
+    if key_id not in user.api_keys:
+        raise NotFound("API key", key_id)
+    yield ApiKeyRevoked(user_id=user.id, key_id=key_id, at=now)
 
 
 def known(user: User) -> None:

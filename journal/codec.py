@@ -61,6 +61,8 @@ FORMS = (
     _form(events.UserErased, "UserErased"),
     _form(events.PasswordChanged, "PasswordChanged"),
     _form(events.EmailVerified, "EmailVerified"),
+    _form(events.ApiKeyIssued, "ApiKeyIssued"),
+    _form(events.ApiKeyRevoked, "ApiKeyRevoked"),
 )
 _BY_EVENT = {form.event: form for form in FORMS}
 _BY_NAME = {(form.name, form.version): form for form in FORMS}

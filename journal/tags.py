@@ -7,6 +7,8 @@ from uuid import UUID
 
 from booking.events import (
     AllowanceChanged,
+    ApiKeyIssued,
+    ApiKeyRevoked,
     BookingApproved,
     BookingCancelled,
     BookingCreated,
@@ -95,7 +97,7 @@ def of(event: Event) -> list[str]:
             return [booking(event.booking_id), bookings_of(event.space_id)]
         case _ if isinstance(event, SpaceEvent):
             return [space(event.space_id)]
-        case AllowanceChanged() | PasswordChanged() | EmailVerified():
+        case AllowanceChanged() | PasswordChanged() | EmailVerified() | ApiKeyIssued() | ApiKeyRevoked():
             return [user(event.user_id)]
         case RoleChanged():
             touches_admins = Role.ADMIN in (event.role, event.role_before)

@@ -29,7 +29,7 @@ from booking.events import (
 )
 from booking.opening_hours import WEEKDAYS, OpeningHours, Window
 from booking.refusals import SlotTaken
-from booking.roles import Role
+from booking.roles import Role, Scope
 from booking.slots import EARLIEST, LATEST, LONGEST, LONGEST_BUFFER, Slot, Span
 from booking.terms import Description, Rules
 from booking.zones import names
@@ -322,6 +322,7 @@ _fields: dict[str, st.SearchStrategy[Any]] = {
     "hold_before": spans,
     "is_active": st.booleans(),
     "managers": st.lists(ids, max_size=3).map(tuple),
+    "key_id": ids,
     "max_active_bookings": limits,
     "notes": st.none() | texts,
     "opening_hours": opening_hours,
@@ -331,6 +332,7 @@ _fields: dict[str, st.SearchStrategy[Any]] = {
     "role": roles,
     "role_before": roles,
     "rules": rules,
+    "scopes": st.lists(st.sampled_from(Scope), unique=True).map(tuple),
     "slot": slots,
     "slot_before": slots,
     "space_id": ids,

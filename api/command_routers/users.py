@@ -58,10 +58,9 @@ class Erasure(Body):
 async def erase(body: Erasure, sender: TheSender) -> Response:
     """Be forgotten: account, name and texts go for good, and held bookings are cancelled. Give the password again."""
     account = (await accounts.of_users(sender.rooms.journal, [sender.user.id])).get(sender.user.id)
-    matches = await sender.rooms.passwords.match(
-        body.password.get_secret_value(), account.password_hash if account else None
-    )
-    if not matches:
+    if account is None:  # erased, which has not been heard of here yet
+        raise unauthenticated("The account this token was given to is gone.", given=True)
+    if not await sender.rooms.passwords.match(body.password.get_secret_value(), account.password_hash):
         raise Problem(403, "wrong-password", "This is not the password", "Nothing was erased.")
     done = await sender.do(EraseUser(user_id=sender.user.id))
     return await sender.answer(done, {"message": "Everything that told who you are has been erased"})

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
@@ -10,18 +10,18 @@ from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from api.answers import awaited, linked, listed, stored
+from api.answers import awaited, json_of, linked, listed, stored
 from api.auth import require_roles
-from api.bodies import JSON
-from api.documents import BookingDocument, ListedUserDocument, MetricsDocument
+from api.documents import ApiKeyDocument, BookingDocument, ListedUserDocument, MetricsDocument, api_key_document
 from api.problems import PROBLEMS, Problem
 from api.queries import BookingsPaging, InstantInQuery, Paging, asked, parameters
 from api.rooms import rooms_of
 from booking.bookings import Status
 from booking.roles import Role
 from booking.slots import EARLIEST, LATEST, in_utc
-from commands import directory
+from commands import api_keys, directory
 from commands.directory import Listed, Place
+from journal import folding
 from projections import bookings, spaces
 from projections.reading import BadCursor, cursor_after, entry_before
 
@@ -56,8 +56,7 @@ async def users(request: Request) -> Response:
         limit=wanted.limit,
         after=_place(wanted.cursor) if wanted.cursor else None,
     )
-    answer = Response(_json(found.people), media_type=JSON)
-    return linked(answer, cursor_after(_entry(found.last)) if found.last else None, request)
+    return linked(json_of(_documents(found.people)), cursor_after(_entry(found.last)) if found.last else None, request)
 
 
 class BookingsAsked(BookingsPaging):
@@ -110,13 +109,44 @@ async def metrics(request: Request) -> Response:
     return stored(request, orjson.dumps(document), min(position, spaces_at))
 
 
+@router.get(
+    "/api-keys",
+    response_model=list[ApiKeyDocument],
+    dependencies=[Depends(require_roles("ADMIN"))],
+    openapi_extra=parameters(Paging),
+)
+async def keys(request: Request) -> Response:
+    """The API keys that are good for something. A page may be short with more behind it."""
+    rooms, page = rooms_of(request), asked(request, Paging)
+    start = _key_id(page.cursor) if page.cursor else UUID(int=0)
+    kept = await api_keys.after(rooms.journal, start, page.limit + 1)
+    is_more = len(kept) > page.limit
+    kept = kept[: page.limit]
+    users, _ = await rooms.deciding.aggregates.all_fresh([folding.user(key.user_id) for key in kept])
+    documents = [
+        api_key_document(key, user.api_keys[key.key_id])
+        for key, user in zip(kept, users, strict=True)
+        if key.key_id in user.api_keys
+    ]
+    cursor = cursor_after(kept[-1].key_id.bytes) if is_more else None
+    return linked(json_of(documents), cursor, request)
+
+
+def _key_id(cursor: str) -> UUID:
+    """The key a page ended with. Raises `BadCursor`."""
+    entry = entry_before(cursor)
+    if len(entry) != 16:
+        raise BadCursor("no page came with this cursor")
+    return UUID(bytes=entry)
+
+
 def _within_reach(at: datetime | None) -> datetime | None:
     """The same instant in UTC, or the first or last one a slot can have."""
     return None if at is None else max(EARLIEST, min(in_utc(at), LATEST))
 
 
-def _json(people: Sequence[Listed]) -> bytes:
-    documents = [
+def _documents(people: Sequence[Listed]) -> list[dict[str, Any]]:
+    return [
         {
             "id": one.user.id,
             "email": one.email,
@@ -129,7 +159,6 @@ def _json(people: Sequence[Listed]) -> bytes:
         }
         for one in people
     ]
-    return orjson.dumps(documents, option=orjson.OPT_UTC_Z)
 
 
 def _entry(place: Place) -> bytes:

@@ -70,6 +70,18 @@ def test_everybody_who_has_an_account_is_told_one_a_line(users: Users):
     assert [one["email"] for one in told(users("list", "--search", "BEN@"))] == ["ben@example.com"]
 
 
+def test_on_a_terminal_everybody_is_a_row_of_a_table(users: Users, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "160")
+    users("deactivate", "ben@example.com")
+
+    shown = users("list")
+
+    _, ana, ben = shown.output.splitlines()
+    assert [word in ana for word in ("ana@example.com", "Somebody", "STUDENT", " active", str(ANA))] == [True] * 5
+    assert "deactivated" in ben
+
+
 def test_somebody_is_deactivated(users: Users):
     assert users("deactivate", "ben@example.com").output == "ben@example.com is STUDENT, deactivated\n"
 

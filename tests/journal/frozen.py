@@ -11,6 +11,8 @@ from uuid import UUID
 
 from booking.events import (
     AllowanceChanged,
+    ApiKeyIssued,
+    ApiKeyRevoked,
     BookingApproved,
     BookingCancelled,
     BookingCreated,
@@ -38,7 +40,7 @@ from booking.events import (
     UserRegistered,
 )
 from booking.opening_hours import OpeningHours, Window
-from booking.roles import Role
+from booking.roles import Role, Scope
 from booking.slots import Slot, Span
 from booking.terms import Description, Rules
 
@@ -458,5 +460,23 @@ ROWS = [
         '"00000000-0000-0000-0000-0000000000b3"],"at":"2026-01-05T08:30:15.123456Z"}',
         SpaceManagersNamed(space_id=HALL, managers=(MIA, KAI), at=AT),
         SPACE_TAGS,
+    ),
+    Frozen(
+        "ApiKeyIssued",
+        1,
+        '{"user_id":"00000000-0000-0000-0000-0000000000b1","key_id":"00000000-0000-0000-0000-0000000000b3",'
+        '"scopes":["audit:read","bookings:write","spaces:read"],"at":"2026-01-05T08:30:15.123456Z"}',
+        ApiKeyIssued(
+            user_id=MIA, key_id=KAI, scopes=(Scope.AUDIT_READ, Scope.BOOKINGS_WRITE, Scope.SPACES_READ), at=AT
+        ),
+        USER_TAGS,
+    ),
+    Frozen(
+        "ApiKeyRevoked",
+        1,
+        '{"user_id":"00000000-0000-0000-0000-0000000000b1","key_id":"00000000-0000-0000-0000-0000000000b3",'
+        '"at":"2026-01-05T08:30:15.123456Z"}',
+        ApiKeyRevoked(user_id=MIA, key_id=KAI, at=AT),
+        USER_TAGS,
     ),
 ]
