@@ -13,7 +13,19 @@ from collections.abc import AsyncIterator, Callable
 
 import uvloop
 
-from benchmarks import asking, ending, importing, posting, proving, rebuilding, resident, sizes, visible, writing
+from benchmarks import (
+    asking,
+    ending,
+    importing,
+    posting,
+    proving,
+    rebuilding,
+    resident,
+    signing,
+    sizes,
+    visible,
+    writing,
+)
 from benchmarks.measuring import Bench, Figure, calm_collector
 from daybook.embedded import throw_away_stores
 
@@ -31,6 +43,7 @@ SECTIONS: dict[str, Section] = {
     "rebuild": rebuilding.rebuild,
     "verify": proving.verify,
     "expire": ending.expire,
+    "sign": signing.sign,
 }
 WORDS = {True: "met", False: "NOT MET", None: ""}
 

@@ -30,6 +30,7 @@ from projections.views import Documents, Lists, View
 VIEWS = (availability.VIEW, bookings.VIEW, spaces.VIEW, utilisation.VIEW, activity.VIEW)
 PAGE = 500  # facts
 POLL = 0.5  # seconds: leases are kept and the journal is looked at, whether its bell rang or not
+GATHER = 0.05  # seconds that facts are gathered for a page of views whose readers do not wait for each
 LEASE = timedelta(seconds=5)
 ANSWER_WITHIN = 2.0  # seconds that Redis may take for a page
 LONGEST_REST = 15.0  # seconds between two tries of a view that fails
@@ -49,6 +50,7 @@ class Followed:
     building: Generation | None = None
     previous: Generation | None = None
     resting_until: float = 0.0  # on the loop's clock
+    gathering_until: float = 0.0
     rest: float = POLL  # seconds
     is_cut_off: bool = False
     kept: set[bytes] = field(default_factory=set)
@@ -57,6 +59,11 @@ class Followed:
     def forget(self) -> None:
         """Feed nothing until the lease was taken again."""
         self.active = self.building = self.previous = None
+
+    @property
+    def is_awaited(self) -> bool:
+        """Whether commands wait until it shows what they did."""
+        return self.view.name in SHOWN_AT_ONCE
 
 
 class Follower:
@@ -99,9 +106,15 @@ class Follower:
                 else:
                     is_cut_off = False
                     if not more:
-                        await self._bell.wait(POLL)
+                        await self._bell.wait(self._patience())
         finally:
             await self._leave()
+
+    def _patience(self) -> float:
+        """Seconds until something is to be done even if the bell does not ring."""
+        now = asyncio.get_running_loop().time()
+        gathering = (one.gathering_until - now for one in self._followed if one.gathering_until > now)
+        return min([POLL, *gathering])
 
     async def _round(self) -> bool:
         """Take what can be taken, post a page to each generation; whether there is more to do at once."""
@@ -112,6 +125,8 @@ class Follower:
             await asyncio.gather(*(self._alone(self._take, followed) for followed in awake))
         together: dict[Mark, list[tuple[Followed, Generation]]] = {}
         for followed in awake:
+            if followed.gathering_until > clock():
+                continue
             for generation in (followed.active, followed.building, followed.previous):
                 if generation is not None:
                     past = replace(generation.mark, version=0)
@@ -119,16 +134,13 @@ class Follower:
         more = False
         for past, fed in together.items():
             facts = await self._facts_after(past)
-            # Commands wait for some of the views to show what they did; these are not to wait for the others.
-            for awaited in (True, False):
-                doing = (
-                    self._alone(self._withdraw, followed, one)
-                    if facts is None
-                    else self._alone(self._post, followed, one, facts)
-                    for followed, one in fed
-                    if (followed.view.name in SHOWN_AT_ONCE) is awaited
-                )
-                await asyncio.gather(*doing)
+            doing = (
+                self._alone(self._withdraw, followed, one)
+                if facts is None
+                else self._alone(self._post, followed, one, facts)
+                for followed, one in fed
+            )
+            await asyncio.gather(*doing)
             more = more or facts is None or len(facts) == self._page
         return more or self._look_at == 0.0
 
@@ -171,6 +183,8 @@ class Follower:
         """Fold a page into a generation; one that is being built takes over once there is no more."""
         reached = await post(facts, followed.view, followed.lease, generation) if facts else generation
         followed.rest, followed.is_cut_off = POLL, False
+        if 0 < len(facts) < self._page and not followed.is_awaited:
+            followed.gathering_until = asyncio.get_running_loop().time() + GATHER
         if followed.active is generation:
             followed.active = reached
         elif followed.previous is generation:

@@ -12,7 +12,7 @@ from api.auth import CurrentUser
 from api.problems import PROBLEMS, Problem
 from api.rooms import rooms_of
 from api.streams import TooMany
-from booking.events import BookingEvent, Event, SpaceEvent
+from booking.events import BookingEvent, Event, SpaceEvent, UserEvent
 from booking.roles import Role
 from booking.users import User
 from journal import codec
@@ -71,7 +71,9 @@ async def _told(request: Request, user_id: UUID, after: int | None) -> AsyncIter
         yield b": welcome\n\n"
         with suppress(Unavailable):  # the client comes back with the id it has
             async for facts in listening:
-                user = await rooms.callers.of(user_id)
+                # What is heard of the caller here may not have been heard of elsewhere yet.
+                of_caller = any(isinstance(one.event, UserEvent) and one.event.user_id == user_id for one in facts)
+                user = await (rooms.callers.read(user_id) if of_caller else rooms.callers.of(user_id))
                 if not user.is_active:
                     return
                 told = [_event(fact.position, fact.event) for fact in facts if _may_see(user, fact.event)]

@@ -62,6 +62,9 @@ class House:
         ((count,),) = await self.journal.query("select count(*) from due", {})
         return int(count)
 
+    async def lent(self) -> bool:
+        return bool(await self.journal.query("select 1 from due where lent_until is not null limit 1", {}))
+
     async def expired(self) -> Counter[UUID]:
         facts = await self.journal.page(0, 10_000)
         return Counter(fact.event.booking_id for fact in facts if isinstance(fact.event, BookingExpired))
@@ -163,3 +166,24 @@ async def test_a_worker_outlives_redis(own_stores: Stores, place: Place, house: 
             await until(house.journal, told, within=SOON)
             own_stores.redis.start()
         assert worker.process.poll() is None
+
+
+async def test_a_worker_stops_when_told_though_redis_hangs(
+    own_stores: Stores, place: Place, house: House, tmp_path: Path
+) -> None:
+    assert own_stores.redis
+    await house.fill(5, apart=timedelta(0))
+    with started("work", own_stores, place, tmp_path, number=1) as (worker,):
+        await until(house.journal, house.posted, within=READY)
+        hung = own_stores.redis.processes()
+        for process in hung:
+            process.suspend()
+        try:
+            house.let_them_end()
+            await until(house.journal, house.lent, within=SOON)  # and what is lent is on its way to Redis
+            worker.process.terminate()
+
+            assert await asyncio.to_thread(worker.process.wait, SOON) == 0
+        finally:
+            for process in hung:
+                process.resume()
