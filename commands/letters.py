@@ -29,7 +29,8 @@ _WRITE = """
 with over as (delete from letters where expires_at <= journal_now())
 insert into letters (letter_id, user_id, kind, token_hash, written_at, expires_at)
 select %(letter_id)s, user_id, %(kind)s, %(hash)s, journal_now(), journal_now() + %(life)s
-from accounts where email = %(email)s returning user_id
+from accounts where email = %(email)s
+on conflict (letter_id) do update set expires_at = excluded.expires_at returning user_id
 """
 _READER = """
 select user_id from letters where token_hash = %(hash)s and kind = %(kind)s and expires_at > journal_now()
@@ -81,12 +82,12 @@ class Letters:
             "life": GOOD_FOR[kind],
             "email": email,
         }
-        if await self._line.execute(_WRITE, parameters):
+        if await self._line.repeatable(_WRITE, parameters):
             self._send(Letter(kind, email, token))
 
     async def reader(self, kind: Kind, token: str) -> UUID | None:
         """Who was sent `token`, while it is good and was not used."""
-        rows = await self._line.execute(_READER, {"hash": hashed(token), "kind": kind.value})
+        rows = await self._line.repeatable(_READER, {"hash": hashed(token), "kind": kind.value})
         return rows[0][0] if rows else None
 
 

@@ -19,15 +19,18 @@ LIFE = timedelta(days=7)
 GRACE = timedelta(seconds=10)
 LONGEST_AGENT = 200
 
-# The account is locked against a change of its password, so that no session is opened with the one before.
+# The account is locked against a change of its password, so that no session is opened with the one before. Like every
+# statement here it may be carried out twice: a connection can be lost with its answer.
 _OPEN = """
 with over as (delete from sessions where expires_at <= journal_now()),
   account as materialized (
     select user_id from accounts where user_id = %(user_id)s and password_hash = %(password_hash)s for share),
   opened as (
     insert into sessions (session_id, user_id, user_agent, opened_at, used_at, expires_at)
-    select %(session_id)s, user_id, %(agent)s, journal_now(), journal_now(), journal_now() + %(life)s from account)
-insert into refresh_tokens (hash, session_id) select %(hash)s, %(session_id)s from account returning session_id
+    select %(session_id)s, user_id, %(agent)s, journal_now(), journal_now(), journal_now() + %(life)s from account
+    on conflict do nothing)
+insert into refresh_tokens (hash, session_id) select %(hash)s, %(session_id)s from account
+on conflict (hash) do update set session_id = excluded.session_id returning session_id
 """
 _ROTATE = """
 with token as materialized (
@@ -91,7 +94,7 @@ class Sessions:
     async def open(self, user_id: UUID, *, password_hash: str, agent: str) -> str | None:
         """The first refresh token of a new session; None where the account has another password by now."""
         token = opaque.new()
-        opened = await self._line.execute(
+        opened = await self._line.repeatable(
             _OPEN,
             {
                 "user_id": user_id,
@@ -107,7 +110,7 @@ class Sessions:
     async def refresh(self, token: str) -> tuple[UUID, str] | None:
         """Whose session it is, and the token that takes the place of `token`; None where it is not good."""
         successors = {hashed(successor): successor for successor in (_successor(token, key) for key in self._keys)}
-        rows = await self._line.execute(
+        rows = await self._line.repeatable(
             _ROTATE,
             {"hash": hashed(token), "successor": next(iter(successors)), "life": self.life, "grace": GRACE},
         )
@@ -117,15 +120,15 @@ class Sessions:
 
     async def close(self, token: str) -> None:
         """End the session that `token` is or was one of."""
-        await self._line.execute(_CLOSE, {"hash": hashed(token)})
+        await self._line.repeatable(_CLOSE, {"hash": hashed(token)})
 
     async def close_all(self, user_id: UUID) -> None:
         """End every session of a user."""
-        await self._line.execute(_CLOSE_ALL, {"user_id": user_id})
+        await self._line.repeatable(_CLOSE_ALL, {"user_id": user_id})
 
     async def of_user(self, user_id: UUID, *, token: str | None) -> list[Session]:
         """The user's sessions, the one used last first; `token` is one of the session that asks."""
-        rows = await self._line.execute(_OF_USER, {"user_id": user_id, "hash": hashed(token or "")})
+        rows = await self._line.repeatable(_OF_USER, {"user_id": user_id, "hash": hashed(token or "")})
         return [Session(*row) for row in rows]
 
 

@@ -86,6 +86,17 @@ class Line:
         running.add_done_callback(_noticed)
         return await asyncio.shield(running)
 
+    async def repeatable(self, statement: str, parameters: Mapping[str, Any]) -> list[TupleRow]:
+        """The rows of a statement that may be carried out twice: again, if the connection turns out to be lost."""
+        clock = asyncio.get_running_loop().time
+        give_up = clock() + ANSWER_WITHIN
+        try:
+            return await self.execute(statement, parameters)
+        except Unavailable as error:
+            if not error.unknown:
+                raise
+            return await self.execute(statement, parameters, within=give_up - clock())
+
     async def _execute(
         self, statement: str, parameters: Sequence[Any] | Mapping[str, Any], until: float
     ) -> list[TupleRow]:

@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, StrictBool, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
-from api.auth import require_roles
+from api.auth import require_roles, unauthenticated
 from api.bodies import Body, StrictRoute
 from api.documents import ChangedUserDocument, MessageDocument, user_document
 from api.problems import PROBLEMS, Problem

@@ -1,5 +1,8 @@
 """Signing in with a token: which are believed, and what one says of its bearer."""
 
+import base64
+import hmac
+import json
 import secrets
 import time
 from datetime import timedelta
@@ -56,6 +59,17 @@ def test_two_tokens_of_a_user_are_two(tokens: Tokens) -> None:
     assert tokens.issued_to(USER) != tokens.issued_to(USER)
 
 
+def with_header(**header: Any) -> str:
+    """A good token but for its header, which libraries would not write; the signature fits."""
+    written = {"alg": "HS256", "typ": "JWT", **header}
+    said = ".".join(_encoded(json.dumps(part).encode()) for part in (written, claims()))
+    return f"{said}.{_encoded(hmac.digest(SECRET.encode(), said.encode(), 'sha256'))}"
+
+
+def _encoded(part: bytes) -> str:
+    return base64.urlsafe_b64encode(part).decode().strip("=")
+
+
 BAD_TOKENS = {
     "of another key": signed("another secret that is just as long as ours is"),
     "of another algorithm": signed(algorithm="HS384"),
@@ -65,6 +79,10 @@ BAD_TOKENS = {
     "of a file's key": signed(secret="x" * 32, headers={"kid": "../../dev/null"}),
     "of an empty key": signed(headers={"kid": ""}),
     "of a key by its address": signed(headers={"kid": "another", "jku": "http://127.0.0.1/keys"}),
+    "of a number for a key": with_header(kid=1),
+    "of a list of keys": with_header(kid=["a", "b"]),
+    "of no key": with_header(kid=None),
+    "of no algorithm": with_header(alg=None),
     "a refresh token": secrets.token_urlsafe(32),
     "over": signed(exp=int(time.time()) - 1),
     "not for us": signed(aud="somebody else"),
@@ -97,6 +115,10 @@ def test_a_token_that_was_believed_is_not_when_its_time_is_over() -> None:
 
     with pytest.raises(BadToken):
         tokens.user_of(token)
+
+
+def test_what_is_written_by_hand_is_believed_if_it_is_right(tokens: Tokens) -> None:
+    assert tokens.user_of(with_header()) == USER
 
 
 def test_while_a_key_is_replaced_tokens_of_both_are_good() -> None:

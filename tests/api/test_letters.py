@@ -1,10 +1,12 @@
 """Letters over HTTP: a password is reset and an address verified with what was sent there, once and for a time."""
 
 import asyncio
+import json
 from datetime import timedelta
 from uuid import uuid4
 
 import pytest
+from starlette.types import Message
 
 from commands.letters import Kind
 from daybook.embedded import Stores
@@ -57,6 +59,37 @@ async def test_whether_an_address_has_an_account_is_not_told(house: House) -> No
 
     assert (answer.status_code, answer.json()) == (200, SAME)
     assert len(house.letters) == before
+
+
+async def test_the_answer_is_given_before_anything_is_looked_up(house: House, place: Place, ana: Person) -> None:
+    """What takes time only where there is an account comes later, so nobody can tell by the time."""
+    answered = asyncio.Event()
+    body = json.dumps({"email": ana.email}).encode()
+    before = len(house.letters)
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.body" and not message.get("more_body"):
+            answered.set()
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/auth/password-reset/request",
+        "raw_path": b"/auth/password-reset/request",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())],
+        "client": ("127.0.0.1", 123),
+    }
+    with place.owner() as owner, owner.transaction():
+        owner.execute("lock table letters in access exclusive mode")
+        asking = asyncio.create_task(house.app(scope, receive, send))
+        await asyncio.wait_for(answered.wait(), 3)
+        assert not asking.done()
+    await asking
+    assert len(house.letters) == before + 1
 
 
 async def test_a_token_is_good_once_and_ends_those_sent_before(house: House, ana: Person) -> None:

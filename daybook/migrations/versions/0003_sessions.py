@@ -30,8 +30,7 @@ create table letters (
 create index letters_to_user on letters (user_id);
 create index letters_expire on letters (expires_at);
 
-grant select, insert, update, delete on sessions, refresh_tokens to {role};
-grant select, insert, delete on letters to {role};
+grant select, insert, update, delete on sessions, refresh_tokens, letters to {role};
 """
 
 

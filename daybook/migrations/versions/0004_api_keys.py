@@ -6,7 +6,7 @@ Revision ID: 0004
 from daybook.migrations.scripts import carry_out
 
 revision = "0004"
-down_revision = "0002"
+down_revision = "0003"
 
 API_KEYS = """
 create table api_keys (

@@ -1,0 +1,42 @@
+"""What the wiring makes of the settings where a mistake would let somebody in."""
+
+import logging
+
+import pytest
+from pydantic import SecretStr
+
+from commands.deciding import Deciding
+from commands.letters import Kind
+from daybook import wiring
+from daybook.embedded import Stores
+from daybook.settings import Settings
+from journal.folding import Aggregates
+from tests.commands.people import register
+from tests.examples import ANA
+from tests.journals import a_journal, a_place
+
+
+@pytest.mark.parametrize("app_env", ["development", "production"])
+async def test_what_a_letter_says_stands_in_the_log_of_a_development_system_alone(
+    stores: Stores, caplog: pytest.LogCaptureFixture, app_env: str
+):
+    caplog.set_level(logging.INFO)
+    with a_place(stores) as place:
+        settings = Settings(
+            app_env=app_env,
+            database_url=SecretStr(place.url),
+            redis_url=SecretStr(stores.redis_url),
+            daybook_schema=place.schema,
+            secret_key=SecretStr("pMzX0Fq7o8W1uYk3Zt6BvL9cD2eHs5Jr"),
+        )
+        async with a_journal(place) as journal:
+            await register(Deciding(journal, Aggregates(journal)), ANA)
+        async with wiring.rooms(settings) as rooms:
+            await rooms.letters.write(Kind.PASSWORD_RESET, f"{ANA}@example.com")
+            said = caplog.messages[-1]
+            reader = await rooms.letters.reader(Kind.PASSWORD_RESET, said.split()[-1])
+
+        assert "a letter was written: password-reset" in said
+        assert (reader == ANA) is (app_env == "development")
+        assert rooms.secure_cookies is (app_env == "production")
+        assert str(ANA) not in said
