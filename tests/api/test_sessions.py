@@ -87,12 +87,29 @@ async def test_in_production_the_cookie_is_kept_for_this_host_over_tls(stores: S
     assert (plain.status_code, prefixed.status_code) == (401, 200)
 
 
-async def test_parallel_refreshes_are_given_the_same_successor(house: House, ana: Person) -> None:
-    answers = await asyncio.gather(*(refreshed(house, ana.token) for _ in range(8)))
+async def test_parallel_refreshes_are_given_the_same_successor_by_whatever_process(
+    stores: Stores, place: Place, house: House, ana: Person
+) -> None:
+    token = ana.token
+    async with a_house(stores, place, following=False) as one, a_house(stores, place, following=False) as other:
+        for _ in range(5):
+            answers = await asyncio.gather(*(refreshed(asked, token) for asked in (house, one, other) * 4))
 
-    assert [answer.status_code for answer in answers] == [200] * 8
-    assert len({answer.cookies["refresh"] for answer in answers}) == 1
-    assert answers[0].cookies["refresh"] != ana.token
+            assert [answer.status_code for answer in answers] == [200] * 12
+            (successor,) = {answer.cookies["refresh"] for answer in answers}
+            assert successor != token
+            token = successor
+
+
+async def test_signing_out_and_a_refresh_at_once_leave_no_session(
+    stores: Stores, place: Place, house: House, ana: Person
+) -> None:
+    async with a_house(stores, place, following=False) as other:
+        refresh, _ = await asyncio.gather(refreshed(house, ana.token), other.rooms.sessions.close_all(ana.id))
+
+    assert await house.rooms.sessions.of_user(ana.id, token=None) == []
+    if refresh.status_code == 200:
+        assert (await refreshed(house, refresh.cookies["refresh"])).status_code == 401
 
 
 async def test_a_spent_token_is_given_the_same_successor_for_ten_seconds(stores: Stores, own_place: Place) -> None:
