@@ -46,7 +46,7 @@ async def test_every_command_of_a_user_takes_a_key(openapi: dict[str, Any]) -> N
         if place[0] != "get" and place != ("post", "/auth/login")
     }
 
-    assert len(commands) == 8
+    assert len(commands) == 10
     assert all("Idempotency-Key" in names for names in commands.values())
 
 
