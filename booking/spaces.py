@@ -126,7 +126,9 @@ class Space:
 
     def is_run_by(self, user: User) -> bool:
         """Whether the user acts as STAFF here: by their role, or because this space names them a manager."""
-        return user.is_any(Role.STAFF, Role.ADMIN) or (user.is_active and user.id in self.managers)
+        if user.id in self.managers and user.role is not Role.AUDITOR:
+            return user.is_active
+        return user.is_any(Role.STAFF, Role.ADMIN)
 
     @property
     def special(self) -> Special:

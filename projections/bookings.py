@@ -38,7 +38,7 @@ _LETTERS = {
     Status.CANCELLED: "x",
     Status.EXPIRED: "e",
 }
-_ALL, _REQUESTS = "all", "requests"
+_ALL = "all"
 
 
 def touches(event: Event) -> Iterator[Named[Booking]]:
@@ -183,9 +183,9 @@ async def requests(
     """
     at = number(now)
     after = max(b"(%016x\x7f" % at, _beyond(cursor) if cursor else b"")
-    names = [_REQUESTS] if of_spaces is None else [_requests_of(space_id) for space_id in of_spaces]
+    names = [_of_status(Status.PENDING)] if of_spaces is None else [_requests_of(space_id) for space_id in of_spaces]
     pages = await asyncio.gather(*(views.page(VIEW, name, of="booking", limit=limit, after=after) for name in names))
-    found = sorted((_request_of(one), one) for stored, _, _ in pages for one in stored)
+    found = sorted((_waiting(_load(one)), one) for stored, _, _ in pages for one in stored)
     shown = found[:limit]
     # Whatever a page left out comes after all of its own, so it comes after what is shown.
     is_more = len(found) > limit or any(last for _, last, _ in pages)
@@ -259,11 +259,9 @@ def _entries(booking: Booking) -> Iterator[tuple[str, bytes]]:
     yield _of_user(booking.user_id), _entry(booking)
     yield _of_space(booking.space_id), _entry(booking)
     yield _ALL, _entry(booking)
-    yield _of_status(booking.recorded_status), f"{number(booking.ends_at):016x}{booking.id}".encode()
+    yield _of_status(booking.recorded_status), _waiting(booking)
     if booking.recorded_status is Status.PENDING:
-        entry = _request(booking.ends_at, booking.id)
-        yield _REQUESTS, entry
-        yield _requests_of(booking.space_id), entry
+        yield _requests_of(booking.space_id), _waiting(booking)
 
 
 def _requests_of(space_id: UUID) -> str:
@@ -294,15 +292,9 @@ def _until_latest(at: datetime) -> int:
     return _LATEST - number(at)
 
 
-def _request(deadline: datetime, booking_id: UUID) -> bytes:
-    """A booking's entry in a list of requests."""
-    return f"{number(deadline):016x}{booking_id}".encode()
-
-
-def _request_of(stored: bytes) -> bytes:
-    """The same of a stored booking."""
-    booking = _load(stored)
-    return _request(booking.ends_at, booking.id)
+def _waiting(booking: Booking) -> bytes:
+    """A booking's entry in a list in order of when its status ends by itself."""
+    return f"{number(booking.ends_at):016x}{booking.id}".encode()
 
 
 def _as_at(stored: bytes, at: int) -> bytes:

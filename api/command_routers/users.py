@@ -4,16 +4,18 @@ import asyncio
 from typing import Annotated, Self
 from uuid import UUID
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from pydantic import Field, SecretStr, StrictBool, StrictInt, model_validator
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
+from api import cookies
 from api.auth import require_roles, unauthenticated
 from api.bodies import Body, StrictRoute
 from api.documents import ChangedUserDocument, MessageDocument, user_document
 from api.problems import PROBLEMS, Problem
 from api.sending import COMMAND, Sender, TheSender
+from api.throttling import Action
 from booking.bookings import Booking
 from booking.refusals import NotFound
 from booking.roles import Role
@@ -55,15 +57,18 @@ class Erasure(Body):
 
 
 @router.delete("/auth/me", response_model=MessageDocument, openapi_extra=COMMAND)
-async def erase(body: Erasure, sender: TheSender) -> Response:
+async def erase(body: Erasure, sender: TheSender, request: Request) -> Response:
     """Be forgotten: account, name and texts go for good, and held bookings are cancelled. Give the password again."""
     account = (await accounts.of_users(sender.rooms.journal, [sender.user.id])).get(sender.user.id)
     if account is None:  # erased, which has not been heard of here yet
         raise unauthenticated("The account this token was given to is gone.", given=True)
+    await sender.rooms.throttling.count(Action.SIGN_IN, request, account=account.email)
     if not await sender.rooms.passwords.match(body.password.get_secret_value(), account.password_hash):
         raise Problem(403, "wrong-password", "This is not the password", "Nothing was erased.")
     done = await sender.do(EraseUser(user_id=sender.user.id))
-    return await sender.answer(done, {"message": "Everything that told who you are has been erased"})
+    answer = await sender.answer(done, {"message": "Everything that told who you are has been erased"})
+    answer.headers.update(cookies.dropped(sender.rooms))
+    return answer
 
 
 @router.patch(

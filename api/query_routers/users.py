@@ -1,5 +1,6 @@
 """Queries about users. Names and addresses are in no view: they are read from the accounts."""
 
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,8 @@ from starlette.responses import Response
 from api.answers import json_of
 from api.audit_routers.events import FactDocument
 from api.auth import CurrentUser, unauthenticated
-from api.documents import BookingDocument, OwnUserDocument, user_document
+from api.cookies import refresh_token
+from api.documents import BookingDocument, OwnUserDocument, SessionDocument, user_document
 from api.problems import PROBLEMS
 from api.rooms import rooms_of
 from audit import history
@@ -28,6 +30,7 @@ class ExportDocument(BaseModel):
     account: OwnUserDocument
     bookings: list[BookingDocument]
     facts: list[FactDocument]
+    sessions: list[SessionDocument]
 
 
 @router.get("/auth/me", response_model=OwnUserDocument)
@@ -38,7 +41,7 @@ async def me(user: CurrentUser, request: Request) -> Response:
 
 @router.get("/auth/me/export", response_model=ExportDocument)
 async def export(user: CurrentUser, request: Request) -> Response:
-    """All that is held on the caller: account, bookings, and every fact about them."""
+    """All that is held on the caller: account, bookings, sessions, and every fact about them."""
     rooms = rooms_of(request)
     account = await _own(user, request)
     facts = await history.of_person(rooms.journal, user.id)
@@ -51,6 +54,7 @@ async def export(user: CurrentUser, request: Request) -> Response:
         "account": account,
         "bookings": [one.document() | {"status": one.status(now)} for one in bookings.values()],
         "facts": [fact.document() for fact in facts],
+        "sessions": [asdict(one) for one in await rooms.sessions.of_user(user.id, token=refresh_token(request))],
     }
     return json_of(document)
 

@@ -182,6 +182,7 @@ async def test_a_person_is_given_all_that_is_held_on_them(house: House) -> None:
 
     held = (await person.get("/auth/me/export")).json()
 
+    assert held["sessions"] == (await person.get("/auth/sessions")).json()
     assert held["account"] == (await person.get("/auth/me")).json()
     assert held["bookings"] == [kept, given_back]
     assert [fact["type"] for fact in held["facts"]] == [

@@ -27,6 +27,7 @@ async def test_a_booking_is_made_and_answered_with_its_place_and_revision(house:
         "user_id": str(user_id),
         **a_slot(10, 12),
         "status": "confirmed",
+        "decide_by": None,
         "notes": "Ænd nõtes 🙂",
         "created_at": booking["created_at"],
         "updated_at": booking["created_at"],

@@ -28,6 +28,7 @@ EXAMPLES: list[Refusal] = [
     refusals.AllowanceUsedUp(5),
     refusals.DeadlinePassed(AT),
     refusals.BookingNotActive("cancelled"),
+    refusals.BookingNotPending("confirmed"),
     refusals.UserInactive(),
     refusals.LastAdmin(),
     refusals.RoleHoldsNoBookings(Role.AUDITOR),

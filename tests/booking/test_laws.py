@@ -12,16 +12,20 @@ from typing import Any
 from uuid import UUID
 
 import hypothesis
+import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from booking import finding, spaces, users
 from booking.events import (
     AllowanceChanged,
+    BookingApproved,
     BookingCancelled,
     BookingCreated,
+    BookingDeclined,
     BookingEvent,
     BookingExpired,
+    BookingRejected,
     BookingRescheduled,
     BookingRulesChanged,
     Event,
@@ -29,7 +33,7 @@ from booking.events import (
     UserRegistered,
 )
 from booking.opening_hours import Window
-from booking.refusals import Refused
+from booking.refusals import NotAllowed, Refused
 from booking.slots import Slot, Span
 from booking.spaces import SpecialHours
 from booking.terms import Rules
@@ -37,7 +41,7 @@ from booking.users import Admins, User
 from journal import tags
 from tests.booking import asking
 from tests.booking.asking import Tagged
-from tests.examples import ALWAYS_OPEN, ANA, BEN, DESK, HOUR, MONDAY, ROOM, at, registered, space_created
+from tests.examples import ALWAYS_OPEN, ANA, BEN, CLEO, DESK, HOUR, MONDAY, ROOM, at, registered, space_created
 
 QUARTER, DAY = timedelta(minutes=15), timedelta(days=1)
 A_DAY, AN_HOUR = 96, 4  # in quarters
@@ -71,6 +75,9 @@ class Terms:
     deadline: int
     before: int
     after: int
+    asks: bool
+    hours_to_decide: int
+    hours_before_start: int
 
     def rules(self) -> Rules:
         return Rules(
@@ -82,10 +89,19 @@ class Terms:
             cancellation_deadline=self.deadline * QUARTER,
             buffer_before=self.before * QUARTER,
             buffer_after=self.after * QUARTER,
+            requires_approval=self.asks,
+            approval_ttl=self.hours_to_decide * HOUR,
+            approval_deadline=self.hours_before_start * HOUR,
         )
 
     def hold(self, quarters: range) -> range:
         return range(quarters.start - self.before, quarters.stop + self.after)
+
+    def until(self, quarters: range, now: int, at_once: bool) -> int | None:
+        """Until when somebody has to decide on a booking made now; None where nobody has to."""
+        if at_once or not self.asks:
+            return None
+        return min(now + self.hours_to_decide * AN_HOUR, quarters.start - self.hours_before_start * AN_HOUR)
 
 
 @dataclass
@@ -107,12 +123,13 @@ class Premises:
 
 @dataclass(frozen=True)
 class Mark:
-    """That a user has a space in these quarters, and holds it with buffers."""
+    """That a user has a space in these quarters, and holds it with buffers; `until` somebody decides, if need be."""
 
     space: UUID
     user: UUID
     quarters: range
     hold: range
+    until: int | None
 
 
 terms = st.builds(
@@ -125,6 +142,9 @@ terms = st.builds(
     deadline=st.integers(0, 8),
     before=st.sampled_from([0, 0, 1, 3]),
     after=st.sampled_from([0, 0, 2, 9]),
+    asks=st.booleans(),
+    hours_to_decide=st.integers(1, 6),
+    hours_before_start=st.sampled_from([0, 1, 1, 2]),
 )
 limits = st.sampled_from([6, 3, 2, 1])
 some_space = st.sampled_from([ROOM, ROOM, DESK])
@@ -136,7 +156,7 @@ stretches = st.lists(
     st.tuples(st.integers(0, 23), st.integers(1, 24)).filter(lambda hours: hours[0] < hours[1]), max_size=2
 )
 which = st.integers(0, 10_000)
-books = st.tuples(st.just("book"), some_space, some_user, aheads, lengths)
+books = st.tuples(st.just("book"), some_space, some_user, aheads, lengths, rarely)
 shifts = st.tuples(st.just("shift"), which, st.integers(-6, 6), st.integers(-4, 4), st.booleans())
 errands = st.lists(
     st.one_of(
@@ -147,6 +167,7 @@ errands = st.lists(
         shifts,
         st.tuples(st.just("move"), which, aheads, lengths, st.booleans()),
         st.tuples(st.just("cancel"), which, st.booleans()),
+        st.tuples(st.just("decide"), which, st.sampled_from([CLEO, CLEO, None, ANA]), st.booleans()),
         st.tuples(st.just("change_notes"), which, st.sampled_from([None, "", "Tea."])),
     ),
     min_size=1,
@@ -178,6 +199,7 @@ class Commands(RuleBasedStateMachine):
         self.premises = {space: Premises(given) for space, given in rooms.items()}
         self.timetable: dict[UUID, Mark] = {}
         self.given_back: set[UUID] = set()
+        self.rejected: set[UUID] = set()
         self.written_off: set[UUID] = set()
         self.history: list[Event] = [registered(user, max_active_bookings=limit) for user, limit in most.items()]
         for space, given in rooms.items():
@@ -196,17 +218,18 @@ class Commands(RuleBasedStateMachine):
         what, *given = change
         getattr(self, what)(*given)
 
-    def book(self, space: UUID, user: UUID, ahead: int, length: int) -> None:
+    def book(self, space: UUID, user: UUID, ahead: int, length: int, at_once: bool) -> None:
         asked = range(self.now + ahead, self.now + ahead + length)
         id, now = UUID(int=len(self.timetable)), instant(self.now)
-        reasons = self.against(space, user, asked)
+        reasons = self.against(space, user, asked, at_once)
+        about = {"of": space, "by": user, "booking_id": id, "at_once": at_once}
 
-        facts, codes = answer(asking.create, self.history, slot_of(asked), of=space, by=user, booking_id=id, now=now)
+        facts, codes = answer(asking.create, self.history, slot_of(asked), now=now, **about)
 
         assert codes == reasons
         self.history += facts
         if facts:
-            self.timetable[id] = self.mark(space, user, asked)
+            self.timetable[id] = self.mark(space, user, asked, at_once)
 
     def move(self, id: UUID, ahead: int, length: int, at_any_time: bool) -> None:
         self._move(id, range(self.now + ahead, self.now + ahead + length), at_any_time)
@@ -219,9 +242,10 @@ class Commands(RuleBasedStateMachine):
     def _move(self, id: UUID, asked: range, at_any_time: bool) -> None:
         before = self.timetable[id]
         reasons = self.against_change(id)
+        at_once = at_any_time  # whoever runs the space is bound by neither
         if asked != before.quarters:
             reasons += self.against_giving_up(id, at_any_time)
-            reasons += self.against(before.space, before.user, asked, moving=id)
+            reasons += self.against(before.space, before.user, asked, at_once, moving=id)
 
         facts, codes = answer(
             asking.reschedule,
@@ -231,6 +255,7 @@ class Commands(RuleBasedStateMachine):
             of=before.space,
             held_by=before.user,
             at_any_time=at_any_time,
+            at_once=at_once,
             now=instant(self.now),
         )
 
@@ -238,7 +263,7 @@ class Commands(RuleBasedStateMachine):
         assert len(facts) == (not reasons and asked != before.quarters)
         self.history += facts
         if facts:
-            self.timetable[id] = self.mark(before.space, before.user, asked)
+            self.timetable[id] = self.mark(before.space, before.user, asked, at_once)
 
     def cancel(self, id: UUID, at_any_time: bool) -> None:
         space, now = self.timetable[id].space, instant(self.now)
@@ -250,6 +275,22 @@ class Commands(RuleBasedStateMachine):
         self.history += facts
         self.given_back |= {fact.booking_id for fact in facts}
 
+    def decide(self, id: UUID, by: UUID | None, approve: bool) -> None:
+        mark, now = self.timetable[id], instant(self.now)
+        if by == mark.user:
+            with pytest.raises(NotAllowed):
+                (asking.approve if approve else asking.reject)(self.history, id, by=by, now=now)
+            return
+
+        facts, codes = answer(asking.approve if approve else asking.reject, self.history, id, by=by, now=now)
+
+        assert codes == ([] if self.waits(id) else ["booking-not-pending"])
+        self.history += facts
+        if facts and approve:
+            self.timetable[id] = replace(mark, until=None)
+        elif facts:
+            self.rejected.add(id)
+
     def change_notes(self, id: UUID, notes: str | None) -> None:
         facts, codes = answer(asking.change_notes, self.history, id, notes, now=instant(self.now))
 
@@ -258,7 +299,7 @@ class Commands(RuleBasedStateMachine):
 
     def expire_all(self) -> None:
         for id in self.timetable:
-            is_due = self.is_over(id) and id not in self.given_back | self.written_off
+            is_due = self.is_over(id) and id not in self.given_back | self.rejected | self.written_off
 
             facts = asking.expire(self.history, id, now=instant(self.now))
 
@@ -323,12 +364,12 @@ class Commands(RuleBasedStateMachine):
 
         found = list(finding.bookable(room, calendars, on, duration=duration, step=HOUR, now=instant(self.now)))
 
-        assert found == [slot_of(one) for one in asked if not self.against_holding(space, one)]
+        assert found == [slot_of(one) for one in asked if not self.against_holding(space, one, False)]
 
     @invariant()
     def nothing_is_overbooked(self) -> None:
         for space in self.premises:
-            for at_once in each_held_with(self.history, space).values():
+            for at_once in each_held_with(self.history, space, instant(self.now)).values():
                 assert all(place <= most for place, most in enumerate(at_once, 1))
 
     @invariant()
@@ -343,10 +384,7 @@ class Commands(RuleBasedStateMachine):
         for id, mark in self.timetable.items():
             booking = tagged.booking(id)
             assert (booking.slot, booking.hold) == (slot_of(mark.quarters), slot_of(mark.hold).with_buffers())
-            if id in self.given_back:
-                assert booking.status(now) == "cancelled"
-            else:
-                assert booking.status(now) == ("expired" if self.is_over(id) else "confirmed")
+            assert booking.status(now) == self.status(id)
 
     @invariant()
     def each_booking_ends_once_and_nothing_happens_to_it_afterwards(self) -> None:
@@ -354,9 +392,9 @@ class Commands(RuleBasedStateMachine):
         for fact in self.history:
             if isinstance(fact, BookingEvent):
                 assert fact.booking_id not in ended
-            if isinstance(fact, BookingCancelled | BookingExpired):
+            if isinstance(fact, BookingCancelled | BookingRejected | BookingDeclined | BookingExpired):
                 ended.add(fact.booking_id)
-        assert ended == self.given_back | self.written_off
+        assert ended == self.given_back | self.rejected | self.written_off
 
     def one(self, which: int) -> UUID | None:
         """A booking that is held, or now and then one that is over or was given back."""
@@ -364,33 +402,34 @@ class Commands(RuleBasedStateMachine):
         offered = [*self.timetable] if which % 10 == 0 else held
         return offered[which % len(offered)] if offered else None
 
-    def against(self, space: UUID, user: UUID, asked: range, moving: UUID | None = None) -> list[str]:
+    def against(self, space: UUID, user: UUID, asked: range, at_once: bool, moving: UUID | None = None) -> list[str]:
         """Why the user cannot hold the space then."""
         others = sum(
-            mark.user == user and id != moving and id not in self.given_back and not self.is_over(id)
-            for id, mark in self.timetable.items()
+            mark.user == user and id != moving and not self.against_change(id) for id, mark in self.timetable.items()
         )
         return [
             *(["user-inactive"] if user in self.stopped else []),
-            *self.against_holding(space, asked, moving),
+            *self.against_holding(space, asked, at_once, moving),
             *(["allowance-used-up"] if others >= self.limits[user] else []),
         ]
 
-    def against_holding(self, space: UUID, asked: range, moving: UUID | None = None) -> list[str]:
+    def against_holding(self, space: UUID, asked: range, at_once: bool, moving: UUID | None = None) -> list[str]:
         """Why nobody can hold the space then."""
         premises = self.premises[space]
         given = premises.terms
         crowd = Counter(
             quarter
             for id, mark in self.timetable.items()
-            if mark.space == space and id != moving and id not in self.given_back
+            if mark.space == space and id != moving and self.keeps_its_hold(id)
             for quarter in mark.hold
         )
+        until = given.until(asked, self.now, at_once)
+        has_no_time = until is not None and asked.start <= self.now + given.hours_before_start * AN_HOUR
         reasons = {
             "space-inactive": not premises.is_active,
             "slot-too-short": len(asked) < given.shortest,
             "slot-too-long": len(asked) > given.longest,
-            "too-little-notice": asked.start - self.now < given.notice,
+            "too-little-notice": asked.start - self.now < given.notice or has_no_time,
             "too-far-ahead": asked.start // A_DAY - self.now // A_DAY > given.days_ahead,
             "outside-opening-hours": not premises.is_open(asked),
             "slot-taken": any(crowd[quarter] >= given.at_once for quarter in given.hold(asked)),
@@ -398,18 +437,36 @@ class Commands(RuleBasedStateMachine):
         return [code for code, stands in reasons.items() if stands]
 
     def against_change(self, id: UUID) -> list[str]:
-        return ["booking-not-active"] if id in self.given_back or self.is_over(id) else []
+        return [] if self.status(id) in ("pending", "confirmed") else ["booking-not-active"]
 
     def against_giving_up(self, id: UUID, at_any_time: bool) -> list[str]:
         mark = self.timetable[id]
         is_late = mark.quarters.start - self.now < self.premises[mark.space].terms.deadline
         return ["deadline-passed"] if is_late and not at_any_time else []
 
-    def mark(self, space: UUID, user: UUID, asked: range) -> Mark:
-        return Mark(space, user, asked, self.premises[space].terms.hold(asked))
+    def mark(self, space: UUID, user: UUID, asked: range, at_once: bool) -> Mark:
+        given = self.premises[space].terms
+        return Mark(space, user, asked, given.hold(asked), given.until(asked, self.now, at_once))
+
+    def status(self, id: UUID) -> str:
+        if id in self.given_back:
+            return "cancelled"
+        if id in self.rejected:
+            return "rejected"
+        if self.timetable[id].until is not None:
+            return "declined" if self.is_over(id) else "pending"
+        return "expired" if self.is_over(id) else "confirmed"
+
+    def waits(self, id: UUID) -> bool:
+        return self.status(id) == "pending"
+
+    def keeps_its_hold(self, id: UUID) -> bool:
+        """Whether it holds what it was given; what has expired does, for the buffer after it."""
+        return self.status(id) in ("pending", "confirmed", "expired")
 
     def is_over(self, id: UUID) -> bool:
-        return self.timetable[id].quarters.stop <= self.now
+        mark = self.timetable[id]
+        return (mark.quarters.stop if mark.until is None else mark.until) <= self.now
 
 
 def special_hours(windows: list[range]) -> SpecialHours:
@@ -417,21 +474,33 @@ def special_hours(windows: list[range]) -> SpecialHours:
     return SpecialHours(tuple(Window(opens, closes) for opens, closes in clock), "")
 
 
-def each_held_with(history: Iterable[Event], space: UUID) -> dict[datetime, list[int]]:
-    """For each quarter of an hour, how many could be held at once when each that holds it took it, in that order."""
+def each_held_with(history: Iterable[Event], space: UUID, now: datetime) -> dict[datetime, list[int]]:
+    """For each quarter of an hour, how many could be held at once when each that holds it took it, in that order.
+
+    What has waited for an approval in vain is left out: whoever came after it lapsed may be beside it.
+    """
     at_once = 0
     held: dict[UUID, tuple[Span, int]] = {}
+    waiting: dict[UUID, datetime] = {}
     for fact in history:
         match fact:
             case SpaceCreated(space_id=id) | BookingRulesChanged(space_id=id) if id == space:
                 at_once = fact.rules.concurrent_bookings
             case BookingCreated(space_id=id) | BookingRescheduled(space_id=id) if id == space:
                 held.pop(fact.booking_id, None)
+                waiting.pop(fact.booking_id, None)
                 held[fact.booking_id] = fact.held, at_once
-            case BookingCancelled(space_id=id) if id == space:
+                if fact.decide_by is not None:
+                    waiting[fact.booking_id] = fact.decide_by
+            case BookingApproved(space_id=id) if id == space:
+                waiting.pop(fact.booking_id)
+            case BookingCancelled(space_id=id) | BookingRejected(space_id=id) | BookingDeclined(space_id=id) if (
+                id == space
+            ):
                 held.pop(fact.booking_id)
+                waiting.pop(fact.booking_id, None)
     result: dict[datetime, list[int]] = {}
-    for span, most in held.values():
+    for span, most in (one for id, one in held.items() if id not in waiting or now < waiting[id]):
         for n in range((span.end - span.start) // QUARTER):
             result.setdefault(span.start + n * QUARTER, []).append(most)
     return result
@@ -447,8 +516,10 @@ def each_made_with(history: Iterable[Event], user: UUID, now: datetime) -> list[
                 limit = fact.max_active_bookings
             case BookingCreated(user_id=id) | BookingRescheduled(user_id=id) if id == user:
                 held.pop(fact.booking_id, None)
-                held[fact.booking_id] = fact.slot.end, limit
-            case BookingCancelled(user_id=id) | BookingExpired(user_id=id) if id == user:
+                held[fact.booking_id] = fact.decide_by or fact.slot.end, limit
+            case BookingApproved(user_id=id) if id == user:
+                held[fact.booking_id] = fact.slot.end, held[fact.booking_id][1]
+            case BookingCancelled() | BookingRejected() | BookingDeclined() | BookingExpired() if fact.user_id == user:
                 held.pop(fact.booking_id)
     return [most for end, most in held.values() if now < end]
 
