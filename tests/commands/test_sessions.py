@@ -12,7 +12,7 @@ from commands import accounts
 from commands.deciding import Deciding
 from commands.letters import Kind, Letter, Letters
 from commands.sessions import Sessions
-from commands.users import ChangePassword, DeactivateUser, VerifyEmail
+from commands.users import ChangePassword, ChangeUser, VerifyEmail
 from journal.connection import Line
 from journal.journal import Journal
 from tests.commands.people import SYSTEM, enter, interrupted, register, request
@@ -108,7 +108,7 @@ async def test_the_last_admin_who_cannot_be_deactivated_stays_signed_in(deciding
     token = await signed_in(sessions, ANA)
 
     with pytest.raises(Refused) as refused:
-        await deciding.do(DeactivateUser(user_id=ANA), by=SYSTEM, request=request())
+        await deciding.do(ChangeUser(user_id=ANA, is_active=False), by=SYSTEM, request=request())
 
     assert refused.value.refusals == (LastAdmin(),)
     assert await sessions.refresh(token)
