@@ -197,7 +197,7 @@ class _Turn:
             for tag in self._tags:
                 await self._turns.take(tag)
                 self._held += 1
-        except BaseException:
+        except asyncio.CancelledError:
             self._give_back()
             raise
 

@@ -181,6 +181,12 @@ def grouping(carry_out: Callable[[str, Group], Awaitable[None]], *, lanes: str =
     return Grouping(carry_out, lanes=lanes, at_most=4 if len(lanes) == 1 else 64)
 
 
+async def everybody_had_a_turn() -> None:
+    """Return when tasks that were ready have asked, and the calls that this begins have begun."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
 async def test_what_is_asked_while_a_call_is_under_way_shares_the_next_one():
     groups: list[list[int]] = []
 
@@ -212,9 +218,9 @@ async def test_those_who_ask_at_once_are_parted_among_the_lanes_and_nobody_waits
 
     asking = grouping(carry_out, lanes="ab")
     first = [asyncio.create_task(asking.ask(n)) for n in range(20)]
-    await asyncio.sleep(0.01)
+    await everybody_had_a_turn()
     late = [asyncio.create_task(asking.ask(n)) for n in range(20, 28)]
-    await asyncio.sleep(0.01)
+    await everybody_had_a_turn()
     assert groups == [("a", 10), ("b", 10)]
 
     under_way["b"].set()
@@ -241,7 +247,7 @@ async def test_a_few_wait_for_the_next_call_though_another_lane_is_free():
     tasks = [asyncio.create_task(asking.ask(0))]
     await asyncio.sleep(0)
     tasks += [asyncio.create_task(asking.ask(n)) for n in range(1, SHARED_BY)]
-    await asyncio.sleep(0.01)
+    await everybody_had_a_turn()
     assert groups == [1]
 
     answering.set()
