@@ -73,7 +73,7 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
     passwords = Passwords()
     line = Line(settings.database_url.get_secret_value(), schema, name="api sessions")
     limits = Limits(**{field.name: getattr(settings, field.name) for field in fields(Limits)})
-    keys = [key.get_secret_value() for key in (settings.secret_key, settings.previous_secret_key) if key]
+    keys = settings.keys
     tokens = Tokens(keys, life=settings.access_token_life)
     throttling = Throttling(redis_url, schema, tokens, limits, proxies=settings.trusted_proxies)
     streams = Streams(journal)
@@ -84,7 +84,7 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
             views=views,
             passwords=passwords,
             sessions=Sessions(line, keys, life=settings.refresh_token_life),
-            letters=Letters(line, keys[0], send=_tell if settings.is_development else _keep_quiet),
+            letters=Letters(line, keys[0], told=_tell if _tells_tokens(settings) else _keep_quiet),
             tokens=tokens,
             throttling=throttling,
             callers=Callers(journal),
@@ -101,13 +101,17 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
         await journal.close()
 
 
+def _tells_tokens(settings: Settings) -> bool:
+    return settings.is_development and not settings.smtp_url
+
+
 def _tell(letter: Letter) -> None:
-    """A development system sends no letters: what would stand in one is told to whoever reads its log."""
+    """Where a development system has no mail server, what stands in a letter is told to whoever reads its log."""
     log.info("a letter was written: %s, its token is %s", letter.kind, letter.token)
 
 
 def _keep_quiet(letter: Letter) -> None:
-    """The row is all there is until somebody sends it: a token in a log would let its readers in."""
+    """The worker sends it: a token in a log would let its readers in."""
     log.info("a letter was written: %s", letter.kind)
 
 
