@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from contextlib import suppress
 from email.message import EmailMessage
 from ipaddress import ip_address
 from typing import Protocol, cast
@@ -87,12 +88,14 @@ class MailServer:
             await client.connect(timeout=CONNECTED_WITHIN)
             options = []
             if not to.isascii():
+                if client.is_ehlo_or_helo_needed:
+                    await client.ehlo()
                 if not client.supports_extension("smtputf8"):
                     raise NotSent("the mail server takes no addresses beyond ASCII", for_good=True)
                 options = ["smtputf8"]
             await client.sendmail(self._sender, [to], mail.as_bytes(), mail_options=options)
-            # It was taken, whatever becomes of the goodbye: nobody waits for an answer to it.
-            cast("asyncio.WriteTransport", client.transport).write(b"QUIT\r\n")
+            with suppress(Exception):  # it was taken, whatever becomes of the goodbye, whose answer nobody waits for
+                cast("asyncio.WriteTransport", client.transport).write(b"QUIT\r\n")
         finally:
             client.close()
 

@@ -18,7 +18,7 @@ from booking.events import BookingEvent
 from commands import accounts, letters, notices, wording
 from commands.invitations import Invitation
 from commands.mail_server import NotSent, TakesMail
-from commands.notices import Begun, Handed, Kind
+from commands.notices import LENT, Begun, Handed, Kind
 from commands.wording import Words, in_header
 from journal import folding
 from journal.connection import Unavailable
@@ -28,6 +28,9 @@ from journal.journal import Journal
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=2)
 ATTEMPTS = 16
 """After that many a notice is dead: with the pauses between them most of a day has gone by."""
+
+MARGIN = timedelta(seconds=10)
+"""How long before others may take it nobody begins to hand in a mail any more."""
 
 log = logging.getLogger(__name__)
 
@@ -53,18 +56,22 @@ class Mailing:
         Once the mail server has taken it that is noted as soon as the journal answers: only if this process ends first,
         or the journal is away for longer than the loan, is the notice sent again, under the same Message-ID.
         """
+        ours_until = asyncio.get_running_loop().time() + (LENT - MARGIN).total_seconds()
         notice = await notices.begin(self._journal, handed)
         if notice is None:
             return
         try:
-            written = await self._written(notice)
-            if written is None:
-                await notices.drop(self._journal, notice)
-                return
-            mail, to = written
-            await self._server.send(mail, kind=notice.kind, to=to)
+            async with asyncio.timeout_at(ours_until):  # also of a process that was suspended meanwhile
+                written = await self._written(notice)
+                if written is None:
+                    await notices.drop(self._journal, notice)
+                    return
+                mail, to = written
+                await self._server.send(mail, kind=notice.kind, to=to)
         except NotSent as not_sent:
             await self._put_off(notice, str(not_sent), for_good=not_sent.for_good)
+        except TimeoutError:
+            await self._put_off(notice, "it took longer than it may", for_good=False)
         except Unavailable:
             raise
         except Exception as fault:  # ours, and no reason to try again at once and for ever

@@ -90,8 +90,12 @@ class Settings(BaseSettings):
     @classmethod
     def _a_mail_server(cls, value: SecretStr) -> SecretStr:
         parts = urlsplit(value.get_secret_value())
-        if value and (parts.scheme not in {"smtp", "smtps"} or not parts.hostname):
-            raise ValueError("must begin with smtp:// or smtps:// and name a host")
+        try:
+            good = parts.scheme in {"smtp", "smtps"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # it quotes what should be a port, and that may be a password
+            good = False
+        if value and not good:
+            raise ValueError("must be smtp:// or smtps://, with a host, and a port if it is not the usual one")
         return value
 
     @field_validator("mail_from")

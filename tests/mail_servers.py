@@ -110,7 +110,7 @@ async def a_mail_server(*, port: int = 0, **options: Any) -> AsyncIterator[Serve
     """A server on loopback; `options` are those of aiosmtpd."""
     server = Server()
     listening = await asyncio.get_running_loop().create_server(
-        lambda: SMTP(server, hostname="localhost", enable_SMTPUTF8=True, **options), "127.0.0.1", port
+        lambda: SMTP(server, **{"hostname": "localhost", "enable_SMTPUTF8": True, **options}), "127.0.0.1", port
     )
     host, bound = listening.sockets[0].getsockname()
     server.url = f"smtp://{host}:{bound}"

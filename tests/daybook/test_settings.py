@@ -72,6 +72,7 @@ def test_they_do_not_change():
         ("sign_ins_per_account", "0"),
         ("smtp_url", "https://ada:hunter2@h"),
         ("smtp_url", "smtp://"),
+        ("smtp_url", "smtp://ada:hunter2"),
         ("mail_from", "hunter2"),
         ("mail_from", "a@example.org\nBcc: hunter2@example.org"),
         ("reminder_hours_before", "-1"),
