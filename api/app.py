@@ -17,6 +17,7 @@ from api.command_routers import bookings as booking_commands
 from api.command_routers import dev
 from api.command_routers import spaces as space_commands
 from api.command_routers import users as user_commands
+from api.command_routers import webhooks as webhook_commands
 from api.door import Door
 from api.query_routers import administration, health
 from api.query_routers import auth as auth_queries
@@ -26,6 +27,7 @@ from api.query_routers import projections as projection_queries
 from api.query_routers import spaces as space_queries
 from api.query_routers import stream as stream_queries
 from api.query_routers import users as user_queries
+from api.query_routers import webhooks as webhook_queries
 from api.rooms import Rooms
 from booking.refusals import NotAllowed, NotFound, Refused
 from commands.command import PreconditionFailed
@@ -47,6 +49,8 @@ ROUTERS = (
     user_commands.router,
     space_commands.router,
     api_key_commands.router,
+    webhook_commands.router,
+    webhook_queries.router,
     audit_events.router,
     audit_bookings.router,
     docs.router,

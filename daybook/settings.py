@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     resets_per_address: Annotated[int, Field(ge=1)] = 60
     resets_per_account: Annotated[int, Field(ge=1)] = 5
     requests_per_caller: Annotated[int, Field(ge=1)] = 60_000
+    webhooks_to_private_addresses: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "people", "json"] = "auto"  # auto: people's lines on a terminal
 
@@ -111,6 +112,11 @@ class Settings(BaseSettings):
     @property
     def refresh_token_life(self) -> timedelta:
         return timedelta(days=self.refresh_token_days)
+
+    @property
+    def secret_keys(self) -> list[str]:
+        """The secret keys that are set, the one in use first."""
+        return [key.get_secret_value() for key in (self.secret_key, self.previous_secret_key) if key]
 
     @property
     def is_development(self) -> bool:

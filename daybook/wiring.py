@@ -27,8 +27,10 @@ from api.throttling import Limits, Throttling
 from api.tokens import Tokens
 from commands.accounts import Passwords
 from commands.deciding import Deciding
+from commands.destinations import Destinations
 from commands.letters import Letter, Letters
 from commands.sessions import Sessions
+from commands.webhooks import Secrets
 from daybook import logs, working
 from daybook.settings import Settings
 from journal.connection import Line, SessionNotKept, Unavailable, conninfo
@@ -73,10 +75,11 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
     passwords = Passwords()
     line = Line(settings.database_url.get_secret_value(), schema, name="api sessions")
     limits = Limits(**{field.name: getattr(settings, field.name) for field in fields(Limits)})
-    keys = [key.get_secret_value() for key in (settings.secret_key, settings.previous_secret_key) if key]
+    keys = settings.secret_keys
     tokens = Tokens(keys, life=settings.access_token_life)
     throttling = Throttling(redis_url, schema, tokens, limits, proxies=settings.trusted_proxies)
     streams = Streams(journal)
+    destinations = Destinations(private=settings.webhooks_to_private_addresses)
     try:
         yield Rooms(
             journal=journal,
@@ -89,11 +92,14 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
             throttling=throttling,
             callers=Callers(journal),
             streams=streams,
+            destinations=destinations,
+            webhook_secrets=Secrets(keys),
             secure_cookies=settings.app_env == "production",
             unverified_may_book=settings.unverified_may_book,
         )
     finally:
         passwords.close()
+        destinations.close()
         await streams.close()
         await throttling.close()
         await views.close()

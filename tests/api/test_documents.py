@@ -47,7 +47,7 @@ async def test_every_command_of_a_user_takes_a_key(openapi: dict[str, Any]) -> N
         if place[0] != "get" and (place[1] == "/auth/register" or not place[1].startswith("/auth/"))
     }
 
-    assert len(commands) == 12
+    assert len(commands) == 17
     assert all("Idempotency-Key" in names for names in commands.values())
 
 
