@@ -326,6 +326,20 @@ class SessionDocument(BaseModel):
     current: bool
 
 
+class CalendarTokenDocument(BaseModel):
+    """What is kept of a calendar token."""
+
+    id: UUID
+    name: str
+    made_at: datetime
+
+
+class ShownCalendarTokenDocument(CalendarTokenDocument):
+    """A calendar token, this once with the token itself."""
+
+    token: str
+
+
 class DetailDocument(BaseModel):
     """What was done."""
 

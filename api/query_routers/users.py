@@ -12,14 +12,14 @@ from api.answers import json_of
 from api.audit_routers.events import FactDocument
 from api.auth import CurrentUser, unauthenticated
 from api.cookies import refresh_token
-from api.documents import BookingDocument, OwnUserDocument, SessionDocument, user_document
+from api.documents import BookingDocument, CalendarTokenDocument, OwnUserDocument, SessionDocument, user_document
 from api.problems import PROBLEMS
 from api.rooms import rooms_of
 from audit import history
 from booking.bookings import Booking
 from booking.events import BookingEvent
 from booking.users import User
-from commands import accounts
+from commands import accounts, calendar_tokens
 
 router = APIRouter(tags=["queries: users"], responses=PROBLEMS)
 
@@ -31,6 +31,7 @@ class ExportDocument(BaseModel):
     bookings: list[BookingDocument]
     facts: list[FactDocument]
     sessions: list[SessionDocument]
+    calendar_tokens: list[CalendarTokenDocument]
 
 
 @router.get("/auth/me", response_model=OwnUserDocument)
@@ -41,7 +42,7 @@ async def me(user: CurrentUser, request: Request) -> Response:
 
 @router.get("/auth/me/export", response_model=ExportDocument)
 async def export(user: CurrentUser, request: Request) -> Response:
-    """All that is held on the caller: account, bookings, sessions, and every fact about them."""
+    """All that is held on the caller: account, bookings, sessions, calendar tokens, and every fact about them."""
     rooms = rooms_of(request)
     account = await _own(user, request)
     facts = await history.of_person(rooms.journal, user.id)
@@ -55,6 +56,7 @@ async def export(user: CurrentUser, request: Request) -> Response:
         "bookings": [one.document() | {"status": one.status(now)} for one in bookings.values()],
         "facts": [fact.document() for fact in facts],
         "sessions": [asdict(one) for one in await rooms.sessions.of_user(user.id, token=refresh_token(request))],
+        "calendar_tokens": [asdict(one) for one in await calendar_tokens.of_user(rooms.journal, user.id)],
     }
     return json_of(document)
 
