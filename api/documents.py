@@ -295,7 +295,7 @@ class DeliveryDocument(BaseModel):
 def delivery_document(webhook_id: UUID, one: Logged) -> dict[str, Any]:
     """A `DeliveryDocument`."""
     return {
-        "id": deliveries.id_of(webhook_id, one.position),
+        "id": deliveries.id_of(webhook_id, one.hash),
         "position": one.position,
         "event": one.type,
         "state": one.state,

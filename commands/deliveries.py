@@ -44,7 +44,7 @@ KEPT = timedelta(days=30)
 
 _BEHIND = """
 select w.posted, w.webhook_id from webhooks w, journal_head h
-where w.is_active and w.posted < h.position order by w.posted
+where w.is_active and w.posted < h.position order by w.posted, w.webhook_id
 """
 _POST = """
 with moved as (
@@ -52,9 +52,9 @@ with moved as (
     where webhook_id = any(%(webhooks)s) and posted = %(after)s and is_active returning webhook_id, events),
   over as (
     delete from deliveries where state <> 'waiting' and attempted_at < journal_now() - %(kept)s)
-insert into deliveries (webhook_id, position, subject, type, due_at)
-select m.webhook_id, r.position, r.subject, r.type, journal_now()
-from json_to_recordset(%(rows)s::json) as r (position bigint, subject uuid, type text)
+insert into deliveries (webhook_id, position, hash, subject, type, due_at)
+select m.webhook_id, r.position, decode(r.hash, 'hex'), r.subject, r.type, journal_now()
+from json_to_recordset(%(rows)s::json) as r (position bigint, hash text, subject uuid, type text)
 join moved m on r.type = any(m.events)
 on conflict (webhook_id, position) do update
   set state = 'waiting', due_at = excluded.due_at, lent_until = null, attempts = 0, status = null, error = null
@@ -78,7 +78,7 @@ with taken as materialized (
   where w.is_active)
 update deliveries d set lent_until = journal_now() + %(lent)s
 from taken t where d.webhook_id = t.webhook_id and d.position = t.position
-returning d.webhook_id, d.position, d.attempts, d.lent_until, t.url, t.secret, t.previous_secret
+returning d.webhook_id, d.position, d.hash, d.attempts, d.lent_until, t.url, t.secret, t.previous_secret
 """
 _DELIVERED = """
 update deliveries set state = 'delivered', lent_until = null, attempts = attempts + 1, attempted_at = journal_now(),
@@ -101,7 +101,7 @@ with failed as (
 select 1 from failed
 """
 _LOG = """
-select position, type, state, attempts, attempted_at, status, error, due_at from deliveries
+select position, hash, type, state, attempts, attempted_at, status, error, due_at from deliveries
 where webhook_id = %(webhook)s and position < %(before)s and (%(state)s::text is null or state = %(state)s)
 order by position desc limit %(limit)s
 """
@@ -121,6 +121,7 @@ class Delivery:
 
     webhook_id: UUID
     position: int
+    hash: bytes
     attempts: int
     lent_until: datetime
     url: str
@@ -130,7 +131,7 @@ class Delivery:
     @property
     def id(self) -> str:
         """What its receiver knows it by, however often it is sent."""
-        return id_of(self.webhook_id, self.position)
+        return id_of(self.webhook_id, self.hash)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ class Logged:
     """A delivery in the log: `error` says what its last attempt failed of, `due_at` when the next one is."""
 
     position: int
+    hash: bytes
     type: str
     state: State
     attempts: int
@@ -147,9 +149,12 @@ class Logged:
     due_at: datetime
 
 
-def id_of(webhook_id: UUID, position: int) -> str:
-    """The id under which a webhook is sent the fact at a position. It has no dot (Standard Webhooks)."""
-    return f"msg_{uuid5(webhook_id, str(position)).hex}"
+def id_of(webhook_id: UUID, hash: bytes) -> str:
+    """The id under which a webhook is sent the fact with which the chain comes to `hash`; it has no dot.
+
+    Not made from its position: after a backup was restored that is another fact's.
+    """
+    return f"msg_{uuid5(webhook_id, hash.hex()).hex}"
 
 
 async def post(journal: Journal, *, limit: int = 500) -> int:
@@ -205,7 +210,8 @@ async def log_of(
 ) -> Sequence[Logged]:
     """The deliveries of a webhook before a position, the newest fact first. Raises `Unavailable`."""
     wanted = {"webhook": webhook_id, "before": before, "state": state, "limit": limit}
-    return [Logged(row[0], row[1], State(row[2]), *row[3:]) for row in await journal.query(_LOG, wanted)]
+    rows = await journal.query(_LOG, wanted)
+    return [Logged(position, hash, type, State(state), *rest) for position, hash, type, state, *rest in rows]
 
 
 def _lent(delivery: Delivery) -> Mapping[str, Any]:
@@ -217,4 +223,9 @@ def _rows(page: Sequence[Recorded]) -> Iterator[dict[str, Any]]:
         event = fact.event
         if isinstance(event, BookingEvent | SpaceEvent):
             subject = event.booking_id if isinstance(event, BookingEvent) else event.space_id
-            yield {"position": fact.position, "subject": subject, "type": codec.name_of(type(event))}
+            yield {
+                "position": fact.position,
+                "hash": fact.hash.hex(),
+                "subject": subject,
+                "type": codec.name_of(type(event)),
+            }

@@ -5,7 +5,6 @@ A receiver has what it answered 2xx to. Redirects are not followed, and what was
 
 import asyncio
 import logging
-import ssl
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -74,7 +73,7 @@ class Sending:
     def __init__(self, destinations: Destinations) -> None:
         self._destinations = destinations
         self._client = httpx.AsyncClient(
-            verify=ssl.create_default_context(),
+            verify=httpx.create_ssl_context(),
             trust_env=False,
             follow_redirects=False,
             timeout=SENT_WITHIN,

@@ -61,7 +61,7 @@ class Destinations:
     def __init__(self, *, private: bool = False) -> None:
         self._private = private
         # Of its own: a name server that hangs must delay nobody who is waiting for something else.
-        self._threads = ThreadPoolExecutor(16, thread_name_prefix="names")
+        self._threads = ThreadPoolExecutor(64, thread_name_prefix="names")
 
     async def admit(self, url: str) -> None:
         """Raise `BadUrl`, or `AddressNotAllowed` if `url` leads, as far as can be known now, to no public place."""

@@ -43,6 +43,7 @@ def configure(level: str, *, for_people: bool) -> None:
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells whole addresses, which may hold a token
 
 
 def _for_request(_logger: Any, _method: str, said: EventDict) -> EventDict:

@@ -1,6 +1,7 @@
 """Receivers of webhooks: real HTTP servers on loopback that keep what they were sent."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -52,18 +53,20 @@ class Receiver:
     received: list[Received] = field(default_factory=list)
     port: int = 0
     headers: str = ""
+    tls: ssl.SSLContext | None = None
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server = field(init=False)
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/hook?from=daybook"
+        scheme = "https" if self.tls else "http"
+        return f"{scheme}://127.0.0.1:{self.port}/hook?from=daybook"
 
     async def open(self) -> None:
         """Listen, on the same port as before if there was one."""
         self._closing.clear()
-        self._server = await asyncio.start_server(self._receive, "127.0.0.1", self.port)
+        self._server = await asyncio.start_server(self._receive, "127.0.0.1", self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:

@@ -1,11 +1,16 @@
 """Deliveries to real receivers: signed, in order per booking, again while they fail, to nowhere else."""
 
+import ssl
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from standardwebhooks import WebhookVerificationError
 
 from booking.events import WebhookDisabled
@@ -340,3 +345,46 @@ async def test_the_log_forgets_what_is_long_over(post: Post, receiver: Receiver)
     await post.settle()
 
     assert [one.position for one in await post.log(webhook_id)] == [3]
+
+
+def certificate(name: str, directory: Path) -> ssl.SSLContext:
+    """A server that proves to be `name` to whoever trusts the certificate, which is left in the directory."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    called = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    signed = (
+        x509.CertificateBuilder(called, called, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = signed.public_bytes(serialization.Encoding.PEM)
+    (directory / "trusted.pem").write_bytes(pem)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (directory / "server.pem").write_bytes(private + pem)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(directory / "server.pem")
+    return context
+
+
+@pytest.mark.parametrize(
+    ("name", "has_it"), [("localhost", True), ("somebody-else.example", False)], ids=["itself", "another"]
+)
+async def test_over_tls_a_receiver_has_to_prove_that_it_is_the_host_of_the_url(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, has_it: bool
+) -> None:
+    receiver = Receiver(tls=certificate(name, tmp_path))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "trusted.pem"))
+    await receiver.open()
+    async with a_post(place) as post:
+        webhook_id = await post.add(receiver, host="localhost")
+        enter(place, FIRST)
+        await post.settle()
+        (logged,) = await post.log(webhook_id)
+    await receiver.close()
+
+    assert [one.headers["host"] for one in receiver.received] == [f"localhost:{receiver.port}"] * has_it
+    assert logged.state is (State.DELIVERED if has_it else State.WAITING)

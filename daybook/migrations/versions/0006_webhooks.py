@@ -16,9 +16,10 @@ create table webhooks (
   posted bigint not null, added_at timestamptz not null
 );
 
--- `subject` is the booking or the space that a fact is about: those of one go out in order.
+-- `hash` is the chain's at the fact, `subject` the booking or the space it is about: those of one go out in order.
 create table deliveries (
-  webhook_id uuid references webhooks on delete cascade, position bigint, subject uuid not null, type text not null,
+  webhook_id uuid references webhooks on delete cascade, position bigint, hash bytea not null, subject uuid not null,
+  type text not null,
   state text not null default 'waiting', due_at timestamptz not null, lent_until timestamptz,
   attempts int not null default 0, attempted_at timestamptz, status int, error text,
   primary key (webhook_id, position)
