@@ -1,7 +1,7 @@
 """`daybook work`: what is due is taken from PostgreSQL, sent through Redis to dramatiq's actors, and carried out.
 
 Actors run in threads, the journal in one asyncio loop: an actor hands its message to the loop and waits. What is lost
-on the way, with a message, a thread or Redis, is due again when its loan ends.
+on the way, with a message, a thread or Redis, is due again when its loan ends. Webhooks are sent to in the loop alone.
 """
 
 import asyncio

@@ -125,8 +125,8 @@ async def test_the_log_shows_what_became_of_each_delivery_page_by_page(admin: As
         owner.execute(
             "insert into deliveries "
             "(webhook_id, position, hash, subject, type, due_at, state, attempts, status, error) "
-            "select %s, n, '', %s, 'BookingCreated', now(), case when n = 2 then 'dead' else 'waiting' end, n, 500, "
-            "'no' "
+            "select %s, n, '', %s, 'BookingCreated', now(), "
+            "case when n = 2 then 'dead' else 'waiting' end, n, 500, 'no' "
             "from generate_series(1, 5) n",
             (id, uuid4()),
         )
