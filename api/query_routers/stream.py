@@ -1,6 +1,9 @@
-"""The stream: changes of spaces, and of the bookings the caller may see, as Server-Sent Events."""
+"""The stream: changes of spaces, and of the bookings the caller may see, as Server-Sent Events.
 
-from collections.abc import AsyncIterator
+A booking is told to whom it is for, and to whoever acts as STAFF for its space.
+"""
+
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from uuid import UUID
 
@@ -10,13 +13,14 @@ from starlette.types import Receive, Scope, Send
 
 from api.auth import CurrentUser
 from api.problems import PROBLEMS, Problem
-from api.rooms import rooms_of
+from api.rooms import Rooms, rooms_of
 from api.streams import TooMany
 from booking.events import BookingEvent, Event, SpaceEvent, UserEvent
 from booking.roles import Role
 from booking.users import User
-from journal import codec
+from journal import codec, folding
 from journal.connection import Unavailable
+from journal.journal import Recorded
 
 router = APIRouter(tags=["queries: stream"], responses=PROBLEMS)
 
@@ -76,7 +80,8 @@ async def _told(request: Request, user_id: UUID, after: int | None) -> AsyncIter
                 user = await (rooms.callers.read(user_id) if of_caller else rooms.callers.of(user_id))
                 if not user.is_active:
                     return
-                told = [_event(fact.position, fact.event) for fact in facts if _may_see(user, fact.event)]
+                run = await _run_by(user, facts, rooms)
+                told = [_event(fact.position, fact.event) for fact in facts if _may_see(user, run, fact.event)]
                 if facts:
                     told.append(b"id: %d\n\n" % facts[-1].position)  # also past what was not for the caller
                 yield b"".join(told) or b": still here\n\n"
@@ -93,9 +98,26 @@ async def _after(request: Request) -> int | None:
     return int(given)
 
 
-def _may_see(user: User, event: Event) -> bool:
+async def _run_by(user: User, facts: Sequence[Recorded], rooms: Rooms) -> Collection[UUID]:
+    """The spaces whose bookings `facts` tell of and for which the user acts as STAFF. Raises `Unavailable`."""
+    of_others = {
+        fact.event.space_id: fact.position
+        for fact in facts
+        if isinstance(fact.event, BookingEvent) and fact.event.user_id != user.id
+    }
+    if not of_others or user.is_any(Role.STAFF, Role.ADMIN):
+        return of_others
+    aggregates = rooms.deciding.aggregates
+    named = {id: folding.space(id) for id in of_others}
+    # Whoever listens beside this one has mostly brought them up to date already.
+    behind = [one for id, one in named.items() if aggregates.kept(one).position < of_others[id]]
+    await aggregates.all_fresh(behind)
+    return {id for id, one in named.items() if aggregates.kept(one).aggregate.is_run_by(user)}
+
+
+def _may_see(user: User, run: Collection[UUID], event: Event) -> bool:
     if isinstance(event, BookingEvent):
-        return event.user_id == user.id or user.is_any(Role.STAFF, Role.ADMIN)
+        return event.user_id == user.id or event.space_id in run
     return isinstance(event, SpaceEvent)
 
 

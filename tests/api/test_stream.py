@@ -147,6 +147,29 @@ async def test_only_what_the_caller_may_see_is_told(house: House) -> None:
     assert told == [both, both[1:], both]
 
 
+async def test_a_manager_is_told_of_the_bookings_of_their_spaces_while_they_are_one(house: House) -> None:
+    managed, other = await house.space(), await house.space()
+    manager_id, staff, student = await house.user(), await house.signed_in(Role.STAFF), await house.signed_in()
+
+    async def named(*ids: UUID) -> None:
+        answer = await staff.patch(f"/admin/spaces/{managed}", json={"managers": [str(id) for id in ids]})
+        assert answer.status_code == 200, answer.text
+
+    async def is_told(space_id: str, hour: int) -> bool:
+        answer = await student.post("/bookings", json={"space_id": space_id, **a_slot(hour, hour + 1)})
+        return position(answer) in [one.position for one in await stream.until(position(answer))]
+
+    async with streaming(house, manager_id) as stream:
+        await stream.welcomed()
+        before = await is_told(managed, 9)
+        await named(manager_id)
+        meanwhile = [await is_told(managed, 10), await is_told(other, 10), await is_told(managed, 11)]
+        await named()
+        afterwards = await is_told(managed, 12)
+
+    assert (before, meanwhile, afterwards) == (False, [True, False, True], False)
+
+
 @pytest.mark.parametrize("seed", range(3))
 async def test_a_stream_dropped_at_random_points_loses_and_repeats_nothing(house: House, seed: int) -> None:
     chance = random.Random(seed)
