@@ -27,13 +27,15 @@ GOOD_FOR: Mapping[Kind, timedelta] = {Kind.PASSWORD_RESET: timedelta(minutes=30)
 
 _WRITE = """
 with over as (delete from letters where expires_at <= journal_now())
-insert into letters (letter_id, user_id, kind, token_hash, written_at, expires_at)
-select %(letter_id)s, user_id, %(kind)s, %(hash)s, journal_now(), journal_now() + %(life)s
+insert into letters (letter_id, user_id, credentials_version, kind, token_hash, written_at, expires_at)
+select %(letter_id)s, user_id, credentials_version, %(kind)s, %(hash)s, journal_now(), journal_now() + %(life)s
 from accounts where email = %(email)s
 on conflict (letter_id) do update set expires_at = excluded.expires_at returning user_id
 """
 _READER = """
-select user_id from letters where token_hash = %(hash)s and kind = %(kind)s and expires_at > journal_now()
+select l.user_id from letters l join accounts a using (user_id)
+where l.token_hash = %(hash)s and l.kind = %(kind)s and l.expires_at > journal_now()
+  and (l.kind <> 'password-reset' or l.credentials_version = a.credentials_version)
 """
 _VERIFIED = """
 with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
@@ -43,8 +45,8 @@ select outcomes from entered
 """
 _PASSWORD_CHANGED = """
 with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
-  stored as (update accounts a set password_hash = %(password_hash)s from entered
-             where a.user_id = %(user_id)s and outcomes[1] > 0),
+  stored as (update accounts a set password_hash = %(password_hash)s, credentials_version = credentials_version + 1
+             from entered where a.user_id = %(user_id)s and outcomes[1] > 0),
   closed as (delete from sessions s using entered where s.user_id = %(user_id)s and outcomes[1] > 0),
   spent as (delete from letters l using entered
             where l.user_id = %(user_id)s and l.kind = 'password-reset' and outcomes[1] > 0)
