@@ -3,17 +3,19 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.openapi.models import OAuth2, OAuthFlowPassword, OAuthFlows
 from fastapi.security.base import SecurityBase
 
 from api.problems import Problem, not_allowed
-from api.rooms import rooms_of
+from api.rooms import Rooms, rooms_of
 from api.tokens import BadToken
 from booking.roles import Role, Scope
 from booking.users import User
-from commands import api_keys
+from commands import accounts, api_keys
+from commands.accounts import Account
 from commands.api_keys import PREFIX
 from journal.connection import Unavailable
 
@@ -93,6 +95,14 @@ CurrentUser = Annotated[User, Depends(SignedIn())]
 def require_roles(*names: str) -> SignedIn:
     """A dependency that lets in active users of these roles alone: `Depends(require_roles("STAFF", "ADMIN"))`."""
     return SignedIn(*(Role(name) for name in names))
+
+
+async def own_account(rooms: Rooms, user_id: UUID) -> Account:
+    """The account of the user who asks. Raises `Problem` (401) when it is gone: that was not heard of here yet."""
+    account = (await accounts.of_users(rooms.journal, [user_id])).get(user_id)
+    if account is None:
+        raise unauthenticated("The account this token was given to is gone.", given=True)
+    return account
 
 
 def unauthenticated(detail: str, *, given: bool = False) -> Problem:

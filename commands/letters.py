@@ -6,7 +6,7 @@ letters can write the token into them.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID, uuid4
@@ -31,6 +31,9 @@ insert into letters (letter_id, user_id, credentials_version, kind, token_hash, 
 select %(letter_id)s, user_id, credentials_version, %(kind)s, %(hash)s, journal_now(), journal_now() + %(life)s
 from accounts where email = %(email)s
 on conflict (letter_id) do update set expires_at = excluded.expires_at returning user_id
+"""
+_TO_USER = """
+select kind, written_at, expires_at from letters where user_id = %(user_id)s order by written_at, letter_id
 """
 _READER = """
 select l.user_id from letters l join accounts a using (user_id)
@@ -63,6 +66,15 @@ class Letter:
     token: str
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What is kept of a letter, apart from what its token is known by."""
+
+    kind: str
+    written_at: datetime
+    expires_at: datetime
+
+
 class Letters:
     """Writes letters and recognises their tokens. `send` is handed each letter; `key` is the secret key in use.
     Every method raises `Unavailable`.
@@ -86,6 +98,10 @@ class Letters:
         }
         if await self._line.repeatable(_WRITE, parameters):
             self._send(Letter(kind, email, token))
+
+    async def to_user(self, user_id: UUID) -> list[Written]:
+        """What is kept of the letters to a user, in order."""
+        return [Written(*row) for row in await self._line.repeatable(_TO_USER, {"user_id": user_id})]
 
     async def reader(self, kind: Kind, token: str) -> UUID | None:
         """Who was sent `token`, while it is good and was not used."""

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from api import cookies
 from api.answers import json_of
-from api.auth import CurrentUser, unauthenticated
+from api.auth import CurrentUser, own_account, unauthenticated
 from api.bodies import FORM, JSON, Body, StrictRoute, from_json_or_form
 from api.correlation import correlation_id
 from api.documents import DetailDocument, RegisteredDocument, TokenDocument, user_document
@@ -81,6 +81,7 @@ class Credentials(Body):
 @router.post("/auth/register", status_code=201, response_model=RegisteredDocument, openapi_extra=COMMAND)
 async def register(body: Registration, request: Request) -> Response:
     """Make an account for a new STUDENT, and sign in."""
+    cookies.must_be_same_origin(request)
     rooms = rooms_of(request)
     await rooms.throttling.count(Action.REGISTRATION, request)
     sent = await request_of(request, Author.system(f"registration {body.email}"), digested=False)
@@ -123,7 +124,9 @@ async def _write(rooms: Rooms, kind: Kind, email: str) -> None:
 
 async def _as_made(rooms: Rooms, user_id: UUID, asked: Account, password: str) -> Account:
     """The account as it is kept. Raises `KeyReused` if another request made it: of a password no digest is kept."""
-    made = (await accounts.of_users(rooms.journal, [user_id]))[user_id]
+    made = (await accounts.of_users(rooms.journal, [user_id])).get(user_id)
+    if made is None:  # erased since
+        raise KeyReused
     if made.password_hash != asked.password_hash and not (
         await rooms.passwords.match(password, made.password_hash) and made.full_name == asked.full_name
     ):
@@ -161,6 +164,7 @@ async def sign_in(credentials: Annotated[Credentials, Depends(_credentials)], re
     """Get an access token, for JSON or for the form of OAuth 2.0's password grant (RFC 6749 §4.3), and the cookie
     that gets the next ones.
     """
+    cookies.must_be_same_origin(request)
     rooms = rooms_of(request)
     await rooms.throttling.count(Action.SIGN_IN, request, account=credentials.email)
     found = await accounts.by_email(rooms.journal, credentials.email)
@@ -226,7 +230,7 @@ async def change_password(body: PasswordChange, user: CurrentUser, request: Requ
     """Sign in with another password from here on. Every session ends, this one too."""
     rooms = rooms_of(request)
     seen = (await rooms.callers.read(user.id)).password_changes
-    account = (await accounts.of_users(rooms.journal, [user.id]))[user.id]
+    account = await own_account(rooms, user.id)
     await rooms.throttling.count(Action.SIGN_IN, request, account=account.email)
     if not await rooms.passwords.match(body.current_password.get_secret_value(), account.password_hash):
         raise Problem(403, "wrong-password", "This is not the current password", "Send the current password too.")
@@ -289,7 +293,7 @@ class Verification(Body):
 async def request_verification(user: CurrentUser, request: Request) -> Response:
     """Have another letter sent to the address of the user who asks; the first one was sent when they registered."""
     rooms = rooms_of(request)
-    account = (await accounts.of_users(rooms.journal, [user.id]))[user.id]
+    account = await own_account(rooms, user.id)
     await rooms.throttling.count(Action.RESET, request, account=account.email)
     await rooms.letters.write(Kind.VERIFICATION, account.email)
     return json_of({"detail": "Instructions will be sent"})

@@ -11,11 +11,11 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from api.auth import CurrentUser
+from api.auth import CurrentUser, caller
 from api.problems import PROBLEMS, Problem
 from api.rooms import Rooms, rooms_of
 from api.streams import TooMany
-from booking.events import BookingEvent, Event, SpaceEvent, UserEvent
+from booking.events import BookingEvent, Event, PasswordChanged, SpaceEvent, UserEvent
 from booking.roles import Role
 from booking.users import User
 from journal import codec, folding
@@ -73,12 +73,14 @@ async def _told(request: Request, user_id: UUID, after: int | None) -> AsyncIter
     rooms = rooms_of(request)
     async with aclosing(rooms.streams.listen(after=after, quiet=HEARTBEAT)) as listening:
         yield b": welcome\n\n"
-        with suppress(Unavailable):  # the client comes back with the id it has
+        with suppress(Unavailable, Problem):  # the client comes back with the id it has, and is told then
             async for facts in listening:
-                # What is heard of the caller here may not have been heard of elsewhere yet.
-                of_caller = any(isinstance(one.event, UserEvent) and one.event.user_id == user_id for one in facts)
-                user = await (rooms.callers.read(user_id) if of_caller else rooms.callers.of(user_id))
-                if not user.is_active:
+                of_caller = [
+                    one.event for one in facts if isinstance(one.event, UserEvent) and one.event.user_id == user_id
+                ]
+                # What is heard of the caller here may not have been heard of elsewhere yet; the token's time passes.
+                user = await (rooms.callers.read(user_id) if of_caller else caller(request))
+                if not user.is_active or any(isinstance(event, PasswordChanged) for event in of_caller):
                     return
                 run = await _run_by(user, facts, rooms)
                 told = [_event(fact.position, fact.event) for fact in facts if _may_see(user, run, fact.event)]
@@ -110,9 +112,11 @@ async def _run_by(user: User, facts: Sequence[Recorded], rooms: Rooms) -> Collec
     aggregates = rooms.deciding.aggregates
     named = {id: folding.space(id) for id in of_others}
     # Whoever listens beside this one has mostly brought them up to date already.
-    behind = [one for id, one in named.items() if aggregates.kept(one).position < of_others[id]]
-    await aggregates.all_fresh(behind)
-    return {id for id, one in named.items() if aggregates.kept(one).aggregate.is_run_by(user)}
+    kept = {id: aggregates.kept(one) for id, one in named.items()}
+    behind = [id for id, one in kept.items() if one.position < of_others[id]]
+    fresh, _ = await aggregates.all_fresh([named[id] for id in behind])
+    spaces = {id: one.aggregate for id, one in kept.items()} | dict(zip(behind, fresh, strict=True))
+    return {id for id, space in spaces.items() if space.is_run_by(user)}
 
 
 def _may_see(user: User, run: Collection[UUID], event: Event) -> bool:

@@ -189,6 +189,19 @@ CROSS_ORIGIN = [
 
 
 @pytest.mark.parametrize("headers", CROSS_ORIGIN, ids=str)
+async def test_another_origin_cannot_sign_a_browser_in(house: House, ana: Person, headers: dict[str, str]) -> None:
+    credentials = {"email": ana.email, "password": PASSWORD}
+    other = {"email": f"{uuid4().hex}@example.org", "password": PASSWORD, "full_name": "Another"}
+
+    signed_in = await house.client(**headers).post("/auth/login", json=credentials)
+    registered = await house.client(**headers).post("/auth/register", json=other)
+
+    for answer in (signed_in, registered):
+        assert (answer.status_code, answer.json()["type"]) == (403, "urn:daybook:problem:cross-origin")
+        assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("headers", CROSS_ORIGIN, ids=str)
 async def test_another_origin_cannot_use_the_cookie(house: House, ana: Person, headers: dict[str, str]) -> None:
     answers = [
         await house.client(Cookie=f"refresh={ana.token}", **headers).request(method, path)
@@ -346,3 +359,16 @@ async def test_a_letter_written_while_a_change_of_the_password_waits_is_not_good
     refused = await house.client().post("/auth/password-reset/confirm", json={"token": token, "new_password": PASSWORD})
 
     assert refused.status_code == 422
+
+
+async def test_an_auditor_changes_and_resets_their_password(house: House, ana: Person) -> None:
+    admin = await house.signed_in(Role.ADMIN)
+    assert (await admin.patch(f"/admin/users/{ana.id}", json={"role": "AUDITOR"})).status_code == 200
+
+    body = {"current_password": PASSWORD, "new_password": OTHER}
+    changed = await ana.api.post("/auth/password", json=body)
+    await house.client().post("/auth/password-reset/request", json={"email": ana.email})
+    body = {"token": house.letters[-1].token, "new_password": PASSWORD}
+    reset = await house.client().post("/auth/password-reset/confirm", json=body)
+
+    assert (changed.status_code, reset.status_code) == (200, 200)
