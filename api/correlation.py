@@ -7,7 +7,8 @@ from secrets import token_hex
 HEADER = "X-Request-ID"
 correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 
-_GIVEN = re.compile(rb"[\x21-\x7e]{1,128}")
+# An id is kept for ever, and no e-mail address is to be: what holds an `@`, written as it is or encoded, is no id.
+_GIVEN = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?")
 
 

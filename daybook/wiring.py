@@ -124,7 +124,7 @@ def reset(settings: Settings) -> None:
         # Nothing answers from here on. What is stored is swept by the follower, who may be building anew already.
         for view in VIEWS:
             keys = Keys.of(view.name, schema)
-            redis.delete(keys.active, keys.previous, keys.building, keys.apart().building)
+            redis.delete(keys.active, keys.previous, keys.building, keys.apart().building, keys.erased)
             redis.publish(keys.channel, "")
 
 
