@@ -130,7 +130,12 @@ def reset(settings: Settings) -> None:
 
 async def _serve(settings: Settings) -> None:
     async with rooms(settings) as made:
-        app = create_app(made, version=_version(), reset=_resetting(settings) if settings.is_development else None)
+        app = create_app(
+            made,
+            version=_version(),
+            reset=_resetting(settings) if settings.is_development else None,
+            tell=logs.telling(for_people=_is_for_people(settings)),
+        )
         server = _Server(
             uvicorn.Config(
                 app,
@@ -222,9 +227,12 @@ def _version() -> str:
         return "0"
 
 
+def _is_for_people(settings: Settings) -> bool:
+    return settings.log_format == "people" or (settings.log_format == "auto" and sys.stdout.isatty())
+
+
 def _run(settings: Settings, process: Coroutine[Any, Any, None]) -> None:
-    for_people = settings.log_format == "people" or (settings.log_format == "auto" and sys.stdout.isatty())
-    logs.configure(settings.log_level, for_people=for_people)
+    logs.configure(settings.log_level, for_people=_is_for_people(settings))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(process)
