@@ -5,9 +5,10 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import fields
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -29,8 +30,9 @@ from commands.accounts import Passwords
 from commands.deciding import Deciding
 from commands.letters import Letter, Letters
 from commands.sessions import Sessions
-from daybook import logs, working
+from daybook import logs, standing, working
 from daybook.settings import Settings
+from daybook.standing import Ask
 from journal.connection import Line, SessionNotKept, Unavailable, conninfo
 from journal.folding import Aggregates
 from journal.journal import Journal
@@ -153,8 +155,9 @@ async def _serve(settings: Settings) -> None:
             )
         )
         await _must_be_usable(made.journal)
-        _when_told(server.stop)
-        await server.serve()
+        async with _watched(settings, {"journal": standing.of_journal(made.journal)}):
+            _when_told(server.stop)
+            await server.serve()
 
 
 class _Server(uvicorn.Server):
@@ -179,7 +182,8 @@ async def _work(settings: Settings) -> None:
     journal = Journal(settings.database_url.get_secret_value(), settings.daybook_schema, name="work")
     try:
         await _must_be_usable(journal)
-        await working.work(settings, journal)
+        async with _watched(settings, {"journal": standing.of_journal(journal), "due": standing.of_due(journal)}):
+            await working.work(settings, journal)
     finally:
         await journal.close()
 
@@ -187,14 +191,34 @@ async def _work(settings: Settings) -> None:
 async def _follow(settings: Settings) -> None:
     schema = settings.daybook_schema
     journal = Journal(settings.database_url.get_secret_value(), schema, name="follow")
+    views = Views(settings.redis_url.get_secret_value(), schema, journal)
     try:
         await _must_be_usable(journal)
-        following = asyncio.create_task(Follower(settings.redis_url.get_secret_value(), schema, journal).run())
-        _when_told(following.cancel)
-        with suppress(asyncio.CancelledError):
-            await following
+        questions = {"journal": standing.of_journal(journal), "views": standing.of_views(journal, views)}
+        async with _watched(settings, questions):
+            following = asyncio.create_task(Follower(settings.redis_url.get_secret_value(), schema, journal).run())
+            _when_told(following.cancel)
+            with suppress(asyncio.CancelledError):
+                await following
     finally:
+        await views.close()
         await journal.close()
+
+
+@asynccontextmanager
+async def _watched(settings: Settings, questions: Mapping[str, Ask]) -> AsyncIterator[None]:
+    """Tell Prometheus meanwhile, if there is a port to do so. Raises `NeverUsable` when it cannot be had."""
+    if not settings.metrics_port:
+        yield
+        return
+    host, port = settings.metrics_host, settings.metrics_port
+    async with AsyncExitStack() as telling:
+        try:
+            # Imported here because nobody else pays for it: a tenth of a second and some megabytes.
+            await telling.enter_async_context(import_module("daybook.metrics").served(host, port, questions))
+        except OSError as error:
+            raise NeverUsable(f"METRICS_PORT {port} of {host} cannot be used ({error.strerror})") from error
+        yield
 
 
 async def _must_be_usable(journal: Journal) -> None:

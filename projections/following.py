@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from time import perf_counter
 from typing import Any, TypeVarTuple
 
 from redis.exceptions import ConnectionError as Disconnected
@@ -22,6 +23,7 @@ from journal import chain
 from journal.connection import Unavailable
 from journal.folding import Named
 from journal.journal import Journal, Recorded
+from journal.tallies import Counter, Histogram
 from projections import activity, availability, bookings, spaces, utilisation
 from projections.asking import Asking
 from projections.generations import Generation, Keys, Lease, Mark, Moved, NotOwner
@@ -35,6 +37,9 @@ GATHER = 0.05  # seconds that facts are gathered for a page of views whose reade
 LEASE = timedelta(seconds=5)
 ANSWER_WITHIN = 2.0  # seconds that Redis may take for a page
 LONGEST_REST = 15.0  # seconds between two tries of a view that fails
+
+_POSTED = Counter("daybook_facts_posted", "Facts posted to a view, in whichever generation.", ("view",))
+_PAGE_DURATION = Histogram("daybook_page_duration_seconds", "Time to fold a page of facts and write it.", ("view",))
 
 Arguments = TypeVarTuple("Arguments")
 
@@ -182,7 +187,12 @@ class Follower:
 
     async def _post(self, followed: Followed, generation: Generation, facts: Sequence[Recorded]) -> None:
         """Fold a page into a generation; one that is being built takes over once there is no more."""
-        reached = await post(facts, followed.view, followed.lease, generation) if facts else generation
+        reached = generation
+        if facts:
+            begun = perf_counter()
+            reached = await post(facts, followed.view, followed.lease, generation)
+            _PAGE_DURATION.add(perf_counter() - begun, followed.view.name)
+            _POSTED.add(followed.view.name, count=len(facts))
         followed.rest, followed.is_cut_off = POLL, False
         if 0 < len(facts) < self._page and not followed.is_awaited:
             followed.gathering_until = asyncio.get_running_loop().time() + GATHER

@@ -1,0 +1,138 @@
+"""What a running system tells of itself, in its logs, its metrics and its traces; and what it keeps to itself."""
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from daybook.embedded import Stores
+from tests.journals import a_place
+from tests.scanning import secrets_in
+from tests.seen.systems import ROLES, System, a_system
+from tests.seen.walking import Walk, walk
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A system that somebody walked through."""
+
+    system: System
+    walked: Walk
+
+    def lines(self, role: str) -> list[dict[str, Any]]:
+        (process,) = (one for one in self.system.processes if one.name == role)
+        return [json.loads(line) for line in process.log.read_text().splitlines()]
+
+    def samples(self, role: str) -> list[Sample]:
+        families = text_string_to_metric_families(self.system.metrics(role))
+        return [sample for family in families for sample in family.samples]
+
+    def value(self, role: str, name: str, **labels: str) -> float:
+        """The sum of a metric over those labels that are not named."""
+        return sum(
+            sample.value
+            for sample in self.samples(role)
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+
+@pytest.fixture(scope="module")
+def seen(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    logs: Path = tmp_path_factory.mktemp("logs")
+    with a_place(stores) as place, a_system(stores, place, logs) as system:
+        seen = Seen(system, asyncio.run(walk(system)))
+        while seen.value("follow", "daybook_view_lag_facts"):
+            pass  # nobody waits for the dashboards' views otherwise
+        yield seen
+
+
+def test_the_walk_met_every_kind_of_answer(seen: Seen) -> None:
+    assert {200, 201, 400, 401, 403, 404, 405, 409, 422, 500} <= set(seen.walked.statuses)
+
+
+def test_nothing_secret_is_in_any_log(seen: Seen) -> None:
+    for process in seen.system.processes:
+        assert process.log.stat().st_size
+        assert list(secrets_in(process.log, seen.walked.secrets)) == []
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_line_is_json_of_its_moment(seen: Seen, role: str) -> None:
+    for line in seen.lines(role):
+        assert {"timestamp", "level", "logger", "event"} <= set(line)
+
+
+def test_every_request_has_a_line_with_its_route_and_not_its_path(seen: Seen) -> None:
+    requests = [line for line in seen.lines("api") if line["logger"] == "requests"]
+
+    booked = [line for line in requests if line["correlation_id"] == seen.walked.booked["correlation_id"]]
+    assert [(line["method"], line["route"], line["status"]) for line in booked] == [("POST", "/bookings", 201)]
+    assert booked[0]["user_id"]
+    assert {"/bookings/{booking_id}", "unmatched"} <= {line["route"] for line in requests}
+    assert len({line["request_id"] for line in requests}) == len(requests)
+
+
+def test_a_fault_is_told_with_whose_request_it_was_and_where_it_happened(seen: Seen) -> None:
+    faults = [line for line in seen.lines("api") if line["event"] == "fault"]
+
+    assert len(faults) >= 2
+    for line in faults:
+        assert line["correlation_id"]
+        assert "Traceback" not in line["event"]
+        assert "psycopg" in line["exception"]
+
+
+def test_requests_are_counted_by_route_and_status(seen: Seen) -> None:
+    booked = {"method": "POST", "route": "/bookings"}
+
+    assert seen.value("api", "daybook_http_requests_total", **booked, status="201") >= 2
+    assert seen.value("api", "daybook_http_requests_total", **booked, status="409") >= 1
+    assert seen.value("api", "daybook_http_requests_total", route="unmatched", status="404") == 1
+    assert seen.value("api", "daybook_http_request_duration_seconds_count", **booked) == seen.value(
+        "api", "daybook_http_requests_total", **booked
+    )
+
+
+def test_decisions_are_counted_by_what_came_of_them_and_refusals_by_their_rule(seen: Seen) -> None:
+    assert seen.value("api", "daybook_decisions_total", command="CreateBooking", outcome="recorded") >= 2
+    assert seen.value("api", "daybook_decisions_total", command="CreateBooking", outcome="refused") >= 1
+    assert seen.value("api", "daybook_refusals_total", rule="slot-taken") >= 1
+
+
+def test_the_journal_tells_how_long_it_is_and_how_long_appends_wait(seen: Seen) -> None:
+    with seen.system.place.role() as role:
+        ((position,),) = role.execute("select position from journal_head").fetchall()
+
+    for name in ROLES:
+        assert seen.value(name, "daybook_journal_position") == position
+        assert seen.value(name, "daybook_up", of="journal") == 1
+    assert seen.value("api", "daybook_append_wait_seconds_count") >= 2
+    assert seen.value("api", "daybook_append_batch_commands_sum") >= 2
+    assert seen.value("api", "daybook_connection_wait_seconds_count", connection="api read") >= 2
+
+
+def test_views_tell_how_far_they_are_and_work_how_much_is_due(seen: Seen) -> None:
+    head = seen.value("follow", "daybook_journal_position")
+    positions = {one.labels["view"]: one.value for one in seen.samples("follow") if one.name == "daybook_view_position"}
+
+    assert positions == dict.fromkeys(("availability", "bookings", "spaces", "utilisation", "activity"), head)
+    for lag in ("daybook_view_lag_facts", "daybook_view_lag_seconds"):
+        assert seen.value("follow", lag) == 0
+    assert seen.value("follow", "daybook_view_followed") == len(positions)
+    assert seen.value("follow", "daybook_facts_posted_total", view="bookings") == head
+    assert seen.value("work", "daybook_due_backlog") == 0
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_label_names_a_person_or_a_thing(seen: Seen, role: str) -> None:
+    values = {value for sample in seen.samples(role) for value in sample.labels.values()}
+
+    assert not [value for value in values if re.search(r"[0-9a-f]{8}|@", value)]
+    assert not [value for value in values for secret in seen.walked.secrets if secret in value]
