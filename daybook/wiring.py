@@ -8,9 +8,10 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import fields
+from functools import partial
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import uvicorn
@@ -40,6 +41,9 @@ from projections.following import VIEWS, Follower
 from projections.generations import Keys
 from projections.reading import Views
 
+if TYPE_CHECKING:
+    from daybook.tracing import Tracing
+
 KEEP_ALIVE = 75  # seconds: longer than proxies keep a connection, so that it is never us who close one they use
 STOP_WITHIN = 6  # seconds for requests under way, each of which ends within 5
 
@@ -66,10 +70,11 @@ def work(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
+async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIterator[Rooms]:
     """What the API works with, closed at the end."""
     schema = settings.daybook_schema
-    journal = Journal(settings.database_url.get_secret_value(), schema, name="api")
+    database_url = settings.database_url.get_secret_value()
+    journal = (tracing.journal if tracing else Journal)(database_url, schema, name="api")
     redis_url = settings.redis_url.get_secret_value()
     views = Views(redis_url, schema, journal)
     passwords = Passwords()
@@ -82,7 +87,7 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
     try:
         yield Rooms(
             journal=journal,
-            deciding=Deciding(journal, Aggregates(journal)),
+            deciding=(tracing.deciding if tracing else Deciding)(journal, Aggregates(journal)),
             views=views,
             passwords=passwords,
             sessions=Sessions(line, keys, life=settings.refresh_token_life),
@@ -131,13 +136,15 @@ def reset(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    async with rooms(settings) as made:
+    async with _traced(settings, "api") as tracing, rooms(settings, tracing) as made:
         app = create_app(
             made,
             version=_version(),
             reset=_resetting(settings) if settings.is_development else None,
             tell=logs.telling(for_people=_is_for_people(settings)),
         )
+        if tracing:
+            tracing.watch(app)
         server = _Server(
             uvicorn.Config(
                 app,
@@ -195,8 +202,10 @@ async def _follow(settings: Settings) -> None:
     try:
         await _must_be_usable(journal)
         questions = {"journal": standing.of_journal(journal), "views": standing.of_views(journal, views)}
-        async with _watched(settings, questions):
-            following = asyncio.create_task(Follower(settings.redis_url.get_secret_value(), schema, journal).run())
+        async with _watched(settings, questions), _traced(settings, "follow") as tracing:
+            on_posted = partial(tracing.posted, journal) if tracing else None
+            redis_url = settings.redis_url.get_secret_value()
+            following = asyncio.create_task(Follower(redis_url, schema, journal, on_posted=on_posted).run())
             _when_told(following.cancel)
             with suppress(asyncio.CancelledError):
                 await following
@@ -219,6 +228,22 @@ async def _watched(settings: Settings, questions: Mapping[str, Ask]) -> AsyncIte
         except OSError as error:
             raise NeverUsable(f"METRICS_PORT {port} of {host} cannot be used ({error.strerror})") from error
         yield
+
+
+@asynccontextmanager
+async def _traced(settings: Settings, role: str) -> AsyncIterator["Tracing | None"]:
+    """What tells the spans of this process meanwhile; None if there is nobody to tell."""
+    if not settings.otel_exporter_otlp_endpoint:
+        yield None
+        return
+    # Imported here because nobody else pays for it: half a second and many megabytes.
+    tracing: Tracing = import_module("daybook.tracing").Tracing(
+        settings.otel_exporter_otlp_endpoint, service=f"daybook-{role}", version=_version()
+    )
+    try:
+        yield tracing
+    finally:
+        await asyncio.to_thread(tracing.close)
 
 
 async def _must_be_usable(journal: Journal) -> None:

@@ -150,6 +150,7 @@ from journal_head h left join lateral (
 """
 _USER_FACT_TYPES = [form.name for form in codec.FORMS if form.event in get_args(UserEvent)]
 _HEAD = "select journal_id, position, hash from journal_head"
+_ORIGINS = "select position, command_id, correlation_id from events where position > %s and position <= %s"
 _AGES = """
 select position, extract(epoch from journal_now() - recorded_at)::float8 from events where position = any(%s::bigint[])
 """
@@ -236,6 +237,11 @@ class Journal:
     async def ages(self, positions: Iterable[int]) -> dict[int, float]:
         """How many seconds ago the facts at these positions were recorded. Raises `Unavailable`."""
         return dict(await self._reading.execute(_AGES, (list(positions),)))
+
+    async def origins(self, after: int, to: int) -> dict[int, tuple[UUID, str]]:
+        """The command and the correlation id by which each fact in `(after, to]` was entered. Raises `Unavailable`."""
+        rows = await self._reading.execute(_ORIGINS, (after, to))
+        return {position: (command_id, correlation_id) for position, command_id, correlation_id in rows}
 
     @property
     def era(self) -> int:

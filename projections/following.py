@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from time import perf_counter
+from time import perf_counter, time_ns
 from typing import Any, TypeVarTuple
 
 from redis.exceptions import ConnectionError as Disconnected
@@ -84,7 +84,12 @@ class Follower:
         views: Sequence[View] = VIEWS,
         lease: timedelta = LEASE,
         page: int = PAGE,
+        on_posted: Callable[[View, Sequence[Recorded], int], Awaitable[None]] | None = None,
     ) -> None:
+        """`on_posted` is told of a view that answers which facts it shows from now on, and when, in nanoseconds since
+        1970, posting them began.
+        """
+        self._on_posted = on_posted
         self._page = page
         self._journal = journal
         self._bell = journal.bell()
@@ -189,10 +194,12 @@ class Follower:
         """Fold a page into a generation; one that is being built takes over once there is no more."""
         reached = generation
         if facts:
-            begun = perf_counter()
+            begun, at = perf_counter(), time_ns()
             reached = await post(facts, followed.view, followed.lease, generation)
             _PAGE_DURATION.add(perf_counter() - begun, followed.view.name)
             _POSTED.add(followed.view.name, count=len(facts))
+            if self._on_posted is not None and followed.active is generation:
+                await self._on_posted(followed.view, facts, at)
         followed.rest, followed.is_cut_off = POLL, False
         if 0 < len(facts) < self._page and not followed.is_awaited:
             followed.gathering_until = asyncio.get_running_loop().time() + GATHER

@@ -1,6 +1,7 @@
 """What a running system tells of itself, in its logs, its metrics and its traces; and what it keeps to itself."""
 
 import asyncio
+import hashlib
 import json
 import re
 from collections.abc import Iterator
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
 from daybook.embedded import Stores
 from tests.journals import a_place
+from tests.processes import slot
 from tests.scanning import secrets_in
 from tests.seen.systems import ROLES, System, a_system
 from tests.seen.walking import Walk, walk
@@ -87,6 +90,111 @@ def test_a_fault_is_told_with_whose_request_it_was_and_where_it_happened(seen: S
         assert line["correlation_id"]
         assert "Traceback" not in line["event"]
         assert "psycopg" in line["exception"]
+
+
+async def booked(seen: Seen, quarter: int, **headers: str) -> None:
+    """Another booking, by the walk's ADMIN."""
+    async with seen.system.api.client(seen.walked.admin_token) as client:
+        body = {"space_id": seen.walked.space_id, "notes": seen.walked.secrets[0], **slot(quarter)}
+        answer = await client.post("/bookings", json=body, headers=headers)
+        assert answer.status_code == 201, answer.text
+
+
+TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+WAY = ("POST /bookings", "decide CreateBooking", "read", "append", "project bookings", "project activity")
+
+
+def parents(spans: list[tuple[str, Span]]) -> dict[str, str]:
+    """The name of every span's parent, or its id where it is nobody's here."""
+    names = {span.span_id: span.name for _, span in spans}
+    return {span.name: names.get(span.parent_span_id, span.parent_span_id.hex()) for _, span in spans}
+
+
+async def test_one_trace_leads_from_the_caller_through_request_and_append_to_the_views(seen: Seen) -> None:
+    await booked(seen, 100, traceparent=f"00-{TRACE}-{CALLER}-01")
+
+    spans = await asyncio.to_thread(seen.system.receiver.of_trace, TRACE, until=WAY)
+
+    assert parents(spans) == {
+        "POST /bookings": CALLER,
+        "decide CreateBooking": "POST /bookings",
+        "read": "decide CreateBooking",
+        "append": "decide CreateBooking",
+        "project availability": "append",
+        "project bookings": "append",
+        "project utilisation": "append",
+        "project activity": "append",
+    }
+    services = {span.name: service for service, span in spans}
+    assert (services["append"], services["project bookings"]) == ("daybook-api", "daybook-follow")
+    assert all(span.start_time_unix_nano <= span.end_time_unix_nano for _, span in spans)
+
+
+async def test_a_request_without_a_trace_begins_one_and_its_id_names_it(seen: Seen) -> None:
+    spans = await asyncio.to_thread(
+        seen.system.receiver.of_trace,
+        seen.walked.booked["correlation_id"],
+        until=("POST /bookings", "project bookings"),
+    )
+
+    assert parents(spans)["POST /bookings"] == ""
+    (line,) = (one for one in seen.lines("api") if one.get("request_id") in {span.span_id.hex() for _, span in spans})
+    assert line["route"] == "/bookings"
+
+
+async def test_under_an_id_of_its_own_a_request_is_a_trace_of_its_own_that_points_to_its_caller(seen: Seen) -> None:
+    await booked(seen, 120, traceparent=f"00-{TRACE}-{CALLER}-01", **{"X-Request-ID": "order/17"})
+
+    trace = hashlib.sha256(b"order/17").hexdigest()[:32]
+    spans = await asyncio.to_thread(seen.system.receiver.of_trace, trace, until=WAY)
+
+    (request,) = (span for _, span in spans if span.name == "POST /bookings")
+    assert parents(spans)["POST /bookings"] == ""
+    assert [(link.trace_id.hex(), link.span_id.hex()) for link in request.links] == [(TRACE, CALLER)]
+    assert parents(spans)["project bookings"] == "append"
+
+
+async def test_what_its_caller_does_not_trace_no_process_does(seen: Seen) -> None:
+    quiet, after = "5" * 32, "6" * 32
+    await booked(seen, 140, traceparent=f"00-{quiet}-{CALLER}-00")
+    await booked(seen, 160, traceparent=f"00-{after}-{CALLER}-01")
+
+    await asyncio.to_thread(seen.system.receiver.of_trace, after, until=WAY)  # which each process sends later
+
+    assert not [span for _, span in seen.system.receiver.spans if span.trace_id.hex() == quiet]
+
+
+def test_refusals_and_faults_are_told_apart_in_a_trace(seen: Seen) -> None:
+    spans = [span for _, span in seen.system.receiver.spans]
+
+    refused = [span for span in spans if ("daybook.outcome", "refused") in attributes(span)]
+    assert {span.name for span in refused} >= {"decide CreateBooking"}
+    assert {span.status.code for span in refused} == {Status.STATUS_CODE_UNSET}
+    faults = [span for span in spans if ("http.response.status_code", "500") in attributes(span)]
+    assert faults
+    assert {span.status.code for span in faults} == {Status.STATUS_CODE_ERROR}
+
+
+def attributes(span: Span) -> set[tuple[str, str]]:
+    return {(pair.key, pair.value.string_value or str(pair.value.int_value)) for pair in span.attributes}
+
+
+def test_no_trace_holds_anything_of_a_person(seen: Seen) -> None:
+    told = [(span.name, span.status.message, *attributes(span)) for _, span in seen.system.receiver.spans]
+
+    assert {key for _, _, *pairs in told for key, _ in pairs} == {
+        "http.request.method",
+        "http.route",
+        "http.response.status_code",
+        "daybook.command",
+        "daybook.facts",
+        "daybook.outcome",
+        "daybook.position",
+        "daybook.view",
+    }
+    text = str(told)
+    assert not [secret for secret in seen.walked.secrets if secret in text]
+    assert not re.search(r"[0-9a-f]{8}-|@", text)
 
 
 def test_requests_are_counted_by_route_and_status(seen: Seen) -> None:

@@ -23,11 +23,13 @@ ADMIN = "admin-of-the-walk@example.org"
 
 @dataclass
 class Walk:
-    """What was walked: the secrets that went in or came out, and what the last booking was sent with."""
+    """What was walked: the secrets that went in or came out, a booking, and what to go on booking with."""
 
     secrets: list[str] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     booked: dict[str, str] = field(default_factory=dict)
+    admin_token: str = ""
+    space_id: str = ""
 
     def secret(self, text: str) -> str:
         self.secrets.append(text)
@@ -59,7 +61,8 @@ async def walk(system: System) -> Walk:
         await nobody.post("/auth/login", json={"email": email, "password": other})
         await nobody.post("/auth/login", data={"username": email, "password": password})
         signed = await nobody.post("/auth/login", json={"email": ADMIN, "password": PASSWORD})
-        admin.headers["Authorization"] = f"Bearer {secret(signed.json()['access_token'])}"
+        walked.admin_token = secret(signed.json()["access_token"])
+        admin.headers["Authorization"] = f"Bearer {walked.admin_token}"
         ana.headers["Authorization"] = f"Bearer {secret(made.json()['access_token'])}"
         refresh = secret(made.headers["Set-Cookie"].partition("=")[2].partition(";")[0])
         cookie = made.headers["Set-Cookie"].partition("=")[0]
@@ -75,7 +78,8 @@ async def walk(system: System) -> Walk:
         # Bookings with words of people in them.
         space = await admin.post("/admin/spaces", json=_a_space())
         assert space.status_code == 201, space.text
-        body = {"space_id": space.json()["id"], **slot(40), "notes": notes}
+        walked.space_id = space.json()["id"]
+        body = {"space_id": walked.space_id, **slot(40), "notes": notes}
         await ana.post("/bookings", json={**body, "notes": notes * 500})
         await ana.post("/bookings", json={**body, "start": secret(f"{MARK} o'clock")})
         made = await ana.post("/bookings", json=body, headers={"Idempotency-Key": secret(f"key-{uuid4().hex}")})
