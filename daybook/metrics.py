@@ -19,13 +19,15 @@ from journal import tallies
 from journal.tallies import Counter, Histogram
 
 PATH = "/metrics"
+INFO = ("role", "version")
 READ_WITHIN = 5.0  # seconds for a request to be there and its answer to be taken
 LONGEST_HEAD = 8 << 10  # bytes
 
 
 @asynccontextmanager
-async def served(host: str, port: int, questions: Mapping[str, Ask]) -> AsyncIterator[None]:
+async def served(host: str, port: int, questions: Mapping[str, Ask], *, role: str, version: str) -> AsyncIterator[None]:
     """Answer `GET /metrics` meanwhile. Raises `OSError` when the port cannot be had."""
+    info = Told("daybook_info", "Which process this is, and of which version.", {(role, version): 1}, INFO)
     process = CollectorRegistry()
     for collector in (ProcessCollector, PlatformCollector, GCCollector):
         collector(registry=process)
@@ -40,7 +42,7 @@ async def served(host: str, port: int, questions: Mapping[str, Ask]) -> AsyncIte
                     writer.write(_answer("404 Not Found", "text/plain", f"GET {PATH}\n".encode()))
                 else:
                     told = await standing.ask(questions)
-                    body = await asyncio.to_thread(generate_latest, _Everything(process, told))
+                    body = await asyncio.to_thread(generate_latest, _Everything(process, [info, *told]))
                     writer.write(_answer("200 OK", CONTENT_TYPE_LATEST, body))
                 await writer.drain()
         writer.close()

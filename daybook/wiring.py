@@ -162,7 +162,7 @@ async def _serve(settings: Settings) -> None:
             )
         )
         await _must_be_usable(made.journal)
-        async with _watched(settings, {"journal": standing.of_journal(made.journal)}):
+        async with _watched(settings, "api", {"journal": standing.of_journal(made.journal)}):
             _when_told(server.stop)
             await server.serve()
 
@@ -189,7 +189,8 @@ async def _work(settings: Settings) -> None:
     journal = Journal(settings.database_url.get_secret_value(), settings.daybook_schema, name="work")
     try:
         await _must_be_usable(journal)
-        async with _watched(settings, {"journal": standing.of_journal(journal), "due": standing.of_due(journal)}):
+        questions = {"journal": standing.of_journal(journal), "due": standing.of_due(journal)}
+        async with _watched(settings, "work", questions):
             await working.work(settings, journal)
     finally:
         await journal.close()
@@ -202,7 +203,7 @@ async def _follow(settings: Settings) -> None:
     try:
         await _must_be_usable(journal)
         questions = {"journal": standing.of_journal(journal), "views": standing.of_views(journal, views)}
-        async with _watched(settings, questions), _traced(settings, "follow") as tracing:
+        async with _watched(settings, "follow", questions), _traced(settings, "follow") as tracing:
             on_posted = partial(tracing.posted, journal) if tracing else None
             redis_url = settings.redis_url.get_secret_value()
             following = asyncio.create_task(Follower(redis_url, schema, journal, on_posted=on_posted).run())
@@ -215,7 +216,7 @@ async def _follow(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def _watched(settings: Settings, questions: Mapping[str, Ask]) -> AsyncIterator[None]:
+async def _watched(settings: Settings, role: str, questions: Mapping[str, Ask]) -> AsyncIterator[None]:
     """Tell Prometheus meanwhile, if there is a port to do so. Raises `NeverUsable` when it cannot be had."""
     if not settings.metrics_port:
         yield
@@ -224,7 +225,8 @@ async def _watched(settings: Settings, questions: Mapping[str, Ask]) -> AsyncIte
     async with AsyncExitStack() as telling:
         try:
             # Imported here because nobody else pays for it: a tenth of a second and some megabytes.
-            await telling.enter_async_context(import_module("daybook.metrics").served(host, port, questions))
+            served = import_module("daybook.metrics").served
+            await telling.enter_async_context(served(host, port, questions, role=role, version=_version()))
         except OSError as error:
             raise NeverUsable(f"METRICS_PORT {port} of {host} cannot be used ({error.strerror})") from error
         yield

@@ -27,7 +27,7 @@ Sample = tuple[str, tuple[tuple[str, str], ...]]
 async def telling(**questions: Ask) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the port on which metrics are told."""
     port = free_port()
-    async with metrics.served("127.0.0.1", port, questions), httpx.AsyncClient() as client:
+    async with metrics.served("127.0.0.1", port, questions, role="test", version="1"), httpx.AsyncClient() as client:
         client.base_url = httpx.URL(f"http://127.0.0.1:{port}")
         yield client
 
@@ -68,7 +68,10 @@ async def test_what_was_counted_is_told_by_its_labels() -> None:
 
 async def test_the_process_itself_is_told_of() -> None:
     async with telling() as client:
-        assert ("process_resident_memory_bytes", ()) in await told(client)
+        found = await told(client)
+
+    assert ("process_resident_memory_bytes", ()) in found
+    assert found["daybook_info", (("role", "test"), ("version", "1"))] == 1
 
 
 async def test_what_does_not_answer_is_down_and_the_rest_is_told_all_the_same() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
@@ -20,6 +21,9 @@ from tests.processes import slot
 from tests.scanning import secrets_in
 from tests.seen.systems import ROLES, System, a_system
 from tests.seen.walking import Walk, walk
+
+ROOT = Path(__file__).parents[2]
+DEPLOY, GUIDE = ROOT / "deploy", ROOT / "docs" / "how-to" / "watch.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,3 +248,69 @@ def test_no_label_names_a_person_or_a_thing(seen: Seen, role: str) -> None:
 
     assert not [value for value in values if re.search(r"[0-9a-f]{8}|@", value)]
     assert not [value for value in values for secret in seen.walked.secrets if secret in value]
+
+
+def alerts() -> list[dict[str, Any]]:
+    (group,) = yaml.safe_load((DEPLOY / "alerts.yml").read_text())["groups"]
+    rules: list[dict[str, Any]] = group["rules"]
+    return rules
+
+
+def panels() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((DEPLOY / "grafana-dashboard.json").read_text())["panels"]
+    return found
+
+
+def test_every_alert_is_whole_and_its_page_tells_what_to_do() -> None:
+    guide = GUIDE.read_text()
+
+    assert len({rule["alert"] for rule in alerts()}) == len(alerts())
+    for rule in alerts():
+        assert set(rule) == {"alert", "expr", "for", "labels", "annotations"}
+        assert rule["labels"]["severity"] in {"critical", "warning"}
+        assert rule["annotations"]["summary"]
+        assert f"`{rule['alert']}`" in guide
+
+
+def test_no_two_panels_of_the_dashboard_lie_on_each_other() -> None:
+    covered = [
+        (x, y)
+        for panel in panels()
+        for place in [panel["gridPos"]]
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+
+    assert len(set(covered)) == len(covered)
+    assert max(x for x, _ in covered) < 24
+    assert len({panel["id"] for panel in panels()}) == len(panels())
+
+
+def test_what_alerts_and_dashboard_ask_for_is_told_with_these_labels(seen: Seen) -> None:
+    told: dict[str, set[str]] = {}
+    for role in ROLES:
+        for sample in seen.samples(role):
+            told.setdefault(sample.name, set()).update(sample.labels, {"instance"})
+    expressions = [rule["expr"] for rule in alerts()]
+    expressions += [target["expr"] for panel in panels() for target in panel.get("targets", ())]
+
+    for expression in expressions:
+        assert expression.count("(") == expression.count(")")
+        asked = re.findall(r"\b((?:daybook|process)_\w+)(?:\{([^}]*)\})?", expression)
+        assert asked
+        for metric, matchers in asked:
+            assert metric in told, expression
+            assert set(re.findall(r"(\w+)(?:=~|!~|!=|=)", matchers)) <= told[metric], expression
+        grouped = {name for names in re.findall(r"by \(([^)]*)\)", expression) for name in names.split(", ")}
+        assert grouped <= set().union(*(told[metric] for metric, _ in asked)), expression
+
+
+def test_the_guide_tells_of_every_metric_and_of_no_other(seen: Seen) -> None:
+    families = {
+        family.name + ("_total" if family.type == "counter" else "")
+        for role in ROLES
+        for family in text_string_to_metric_families(seen.system.metrics(role))
+    }
+
+    listed = set(re.findall(r"^\| `(daybook_\w+)`", GUIDE.read_text(), re.MULTILINE))
+    assert listed == {name for name in families if name.startswith("daybook_")}
