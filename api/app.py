@@ -27,6 +27,7 @@ from api.query_routers import spaces as space_queries
 from api.query_routers import stream as stream_queries
 from api.query_routers import users as user_queries
 from api.rooms import Rooms
+from api.watching import Tell
 from booking.refusals import NotAllowed, NotFound, Refused
 from commands.command import PreconditionFailed
 from commands.deciding import KeyReused
@@ -66,8 +67,13 @@ _ANSWERED = (
 )
 
 
-def create_app(rooms: Rooms, *, version: str, reset: Callable[[], Awaitable[None]] | None = None) -> FastAPI:
-    """The façade over `rooms`, which stay open when it ends. With `reset` it offers what a development system does."""
+def create_app(
+    rooms: Rooms, *, version: str, reset: Callable[[], Awaitable[None]] | None = None, tell: Tell | None = None
+) -> FastAPI:
+    """The façade over `rooms`, which stay open when it ends. With `reset` it offers what a development system does.
+
+    `tell` is told of every request once it is answered.
+    """
 
     @asynccontextmanager
     async def following(_app: FastAPI) -> AsyncIterator[None]:
@@ -89,7 +95,7 @@ def create_app(rooms: Rooms, *, version: str, reset: Callable[[], Awaitable[None
         exception_handlers=dict.fromkeys(_ANSWERED, problems.answer),
     )
     app.state.rooms = rooms
-    app.add_middleware(Door, admit=rooms.throttling.admit)
+    app.add_middleware(Door, admit=rooms.throttling.admit, tell=tell)
     # Included routers are matched one within the other, which cost as much as the rest of a small query; these are not.
     for router in ROUTERS if reset is None else (*ROUTERS, dev.router(reset)):
         app.router.routes.extend(router.routes)

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from fastapi.openapi.models import OAuth2, OAuthFlowPassword, OAuthFlows
 from fastapi.security.base import SecurityBase
 
+from api import correlation
 from api.problems import Problem, not_allowed
 from api.rooms import Rooms, rooms_of
 from api.tokens import BadToken
@@ -40,6 +41,7 @@ async def caller(request: Request, *roles: Role) -> User:
         except BadToken:
             raise unauthenticated("The access token is not valid, or no longer.", given=True) from None
         user = await rooms.callers.of(user_id)
+    correlation.user_id.set(user.id)
     if not user.is_active:
         raise unauthenticated("The account this token was given to is not active.", given=True)
     if roles and user.role not in roles:

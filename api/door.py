@@ -6,11 +6,13 @@ One plain ASGI middleware, because every request pays for it.
 import asyncio
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
+from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api import correlation
+from api import correlation, watching
 from api.problems import RETRY_AFTER, Problem, problem_of
+from api.watching import Tell
 
 BODY_LIMIT = 1 << 20  # bytes
 WITHIN = 5.0  # seconds
@@ -39,11 +41,13 @@ class Door:
         app: ASGIApp,
         *,
         admit: Callable[[Scope], Awaitable[None]] | None = None,
+        tell: Tell | None = None,
         body_limit: int = BODY_LIMIT,
         within: float = WITHIN,
     ) -> None:
         self._app = app
         self._admit = admit
+        self._tell = tell
         self._body_limit = body_limit
         self._within = within
 
@@ -51,6 +55,7 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        begun, status = perf_counter(), 0
         given = traceparent = length = None
         has_nul = "\0" in scope["path"] or b"%00" in scope["query_string"]
         for name, value in scope["headers"]:
@@ -63,12 +68,11 @@ class Door:
             elif name == b"content-length":
                 length = value
         id = correlation.begin(given, traceparent).encode()
-        started = False
 
         async def answer(message: Message) -> None:
-            nonlocal started
+            nonlocal status
             if message["type"] == "http.response.start":
-                started = True
+                status = message["status"]
                 headers = message["headers"]
                 if (b"content-type", _STREAM) in headers:
                     timer.reschedule(None)  # it lasts as long as somebody listens
@@ -85,10 +89,12 @@ class Door:
                     await self._admit(scope)
                 await self._app(scope, self._limited(length, receive), answer)
         except Exception as error:  # what nobody else answered for
-            if started:
+            if status:
                 raise  # half an answer is out: the server can only hang up
             problem = self._too_slow() if timer.expired() else problem_of(error)
             await problem.response()(scope, receive, answer)
+        finally:
+            watching.answered(scope, status, perf_counter() - begun, self._tell)
 
     def _limited(self, length: bytes | None, receive: Receive) -> Receive:
         """`receive` for a body of at most the limit; one whose length is told is not counted again."""

@@ -45,6 +45,9 @@ class Settings(BaseSettings):
     resets_per_address: Annotated[int, Field(ge=1)] = 60
     resets_per_account: Annotated[int, Field(ge=1)] = 5
     requests_per_caller: Annotated[int, Field(ge=1)] = 60_000
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=0, le=65533)] = 0  # `daybook up` takes the two above it as well
+    otel_exporter_otlp_endpoint: Annotated[str, StringConstraints(pattern=r"^(https?://.+)?$")] = ""
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "people", "json"] = "auto"  # auto: people's lines on a terminal
 

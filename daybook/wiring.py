@@ -5,11 +5,13 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import fields
+from functools import partial
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import uvicorn
@@ -29,14 +31,18 @@ from commands.accounts import Passwords
 from commands.deciding import Deciding
 from commands.letters import Letter, Letters
 from commands.sessions import Sessions
-from daybook import logs, working
+from daybook import logs, standing, working
 from daybook.settings import Settings
+from daybook.standing import Ask
 from journal.connection import Line, SessionNotKept, Unavailable, conninfo
 from journal.folding import Aggregates
 from journal.journal import Journal
 from projections.following import VIEWS, Follower
 from projections.generations import Keys
 from projections.reading import Views
+
+if TYPE_CHECKING:
+    from daybook.tracing import Tracing
 
 KEEP_ALIVE = 75  # seconds: longer than proxies keep a connection, so that it is never us who close one they use
 STOP_WITHIN = 6  # seconds for requests under way, each of which ends within 5
@@ -64,10 +70,11 @@ def work(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
+async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIterator[Rooms]:
     """What the API works with, closed at the end."""
     schema = settings.daybook_schema
-    journal = Journal(settings.database_url.get_secret_value(), schema, name="api")
+    database_url = settings.database_url.get_secret_value()
+    journal = (tracing.journal if tracing else Journal)(database_url, schema, name="api")
     redis_url = settings.redis_url.get_secret_value()
     views = Views(redis_url, schema, journal)
     passwords = Passwords()
@@ -80,7 +87,7 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
     try:
         yield Rooms(
             journal=journal,
-            deciding=Deciding(journal, Aggregates(journal)),
+            deciding=(tracing.deciding if tracing else Deciding)(journal, Aggregates(journal)),
             views=views,
             passwords=passwords,
             sessions=Sessions(line, keys, life=settings.refresh_token_life),
@@ -129,8 +136,15 @@ def reset(settings: Settings) -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    async with rooms(settings) as made:
-        app = create_app(made, version=_version(), reset=_resetting(settings) if settings.is_development else None)
+    async with _traced(settings, "api") as tracing, rooms(settings, tracing) as made:
+        app = create_app(
+            made,
+            version=_version(),
+            reset=_resetting(settings) if settings.is_development else None,
+            tell=logs.telling(for_people=_is_for_people(settings)),
+        )
+        if tracing:
+            tracing.watch(app)
         server = _Server(
             uvicorn.Config(
                 app,
@@ -148,8 +162,9 @@ async def _serve(settings: Settings) -> None:
             )
         )
         await _must_be_usable(made.journal)
-        _when_told(server.stop)
-        await server.serve()
+        async with _watched(settings, "api", {"journal": standing.of_journal(made.journal)}):
+            _when_told(server.stop)
+            await server.serve()
 
 
 class _Server(uvicorn.Server):
@@ -174,7 +189,9 @@ async def _work(settings: Settings) -> None:
     journal = Journal(settings.database_url.get_secret_value(), settings.daybook_schema, name="work")
     try:
         await _must_be_usable(journal)
-        await working.work(settings, journal)
+        questions = {"journal": standing.of_journal(journal), "due": standing.of_due(journal)}
+        async with _watched(settings, "work", questions):
+            await working.work(settings, journal)
     finally:
         await journal.close()
 
@@ -182,14 +199,53 @@ async def _work(settings: Settings) -> None:
 async def _follow(settings: Settings) -> None:
     schema = settings.daybook_schema
     journal = Journal(settings.database_url.get_secret_value(), schema, name="follow")
+    views = Views(settings.redis_url.get_secret_value(), schema, journal)
     try:
         await _must_be_usable(journal)
-        following = asyncio.create_task(Follower(settings.redis_url.get_secret_value(), schema, journal).run())
-        _when_told(following.cancel)
-        with suppress(asyncio.CancelledError):
-            await following
+        questions = {"journal": standing.of_journal(journal), "views": standing.of_views(journal, views)}
+        async with _watched(settings, "follow", questions), _traced(settings, "follow") as tracing:
+            on_posted = partial(tracing.posted, journal) if tracing else None
+            redis_url = settings.redis_url.get_secret_value()
+            following = asyncio.create_task(Follower(redis_url, schema, journal, on_posted=on_posted).run())
+            _when_told(following.cancel)
+            with suppress(asyncio.CancelledError):
+                await following
     finally:
+        await views.close()
         await journal.close()
+
+
+@asynccontextmanager
+async def _watched(settings: Settings, role: str, questions: Mapping[str, Ask]) -> AsyncIterator[None]:
+    """Tell Prometheus meanwhile, if there is a port to do so. Raises `NeverUsable` when it cannot be had."""
+    if not settings.metrics_port:
+        yield
+        return
+    host, port = settings.metrics_host, settings.metrics_port
+    async with AsyncExitStack() as telling:
+        try:
+            # Imported here because nobody else pays for it: a tenth of a second and some megabytes.
+            served = import_module("daybook.metrics").served
+            await telling.enter_async_context(served(host, port, questions, role=role, version=_version()))
+        except OSError as error:
+            raise NeverUsable(f"METRICS_PORT {port} of {host} cannot be used ({error.strerror})") from error
+        yield
+
+
+@asynccontextmanager
+async def _traced(settings: Settings, role: str) -> AsyncIterator["Tracing | None"]:
+    """What tells the spans of this process meanwhile; None if there is nobody to tell."""
+    if not settings.otel_exporter_otlp_endpoint:
+        yield None
+        return
+    # Imported here because nobody else pays for it: half a second and many megabytes.
+    tracing: Tracing = import_module("daybook.tracing").Tracing(
+        settings.otel_exporter_otlp_endpoint, service=f"daybook-{role}", version=_version()
+    )
+    try:
+        yield tracing
+    finally:
+        await asyncio.to_thread(tracing.close)
 
 
 async def _must_be_usable(journal: Journal) -> None:
@@ -222,9 +278,12 @@ def _version() -> str:
         return "0"
 
 
+def _is_for_people(settings: Settings) -> bool:
+    return settings.log_format == "people" or (settings.log_format == "auto" and sys.stdout.isatty())
+
+
 def _run(settings: Settings, process: Coroutine[Any, Any, None]) -> None:
-    for_people = settings.log_format == "people" or (settings.log_format == "auto" and sys.stdout.isatty())
-    logs.configure(settings.log_level, for_people=for_people)
+    logs.configure(settings.log_level, for_people=_is_for_people(settings))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(process)

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from time import perf_counter, time_ns
 from typing import Any, TypeVarTuple
 
 from redis.exceptions import ConnectionError as Disconnected
@@ -23,6 +24,7 @@ from journal import chain
 from journal.connection import Unavailable
 from journal.folding import Named
 from journal.journal import Journal, Recorded
+from journal.tallies import Counter, Histogram
 from projections import activity, availability, bookings, spaces, utilisation
 from projections.asking import Asking
 from projections.generations import Generation, Keys, Lease, Mark, Moved, NotOwner
@@ -36,6 +38,9 @@ GATHER = 0.05  # seconds that facts are gathered for a page of views whose reade
 LEASE = timedelta(seconds=5)
 ANSWER_WITHIN = 2.0  # seconds that Redis may take for a page
 LONGEST_REST = 15.0  # seconds between two tries of a view that fails
+
+_POSTED = Counter("daybook_facts_posted", "Facts posted to a view, in whichever generation.", ("view",))
+_PAGE_DURATION = Histogram("daybook_page_duration_seconds", "Time to fold a page of facts and write it.", ("view",))
 
 Arguments = TypeVarTuple("Arguments")
 
@@ -80,7 +85,12 @@ class Follower:
         views: Sequence[View] = VIEWS,
         lease: timedelta = LEASE,
         page: int = PAGE,
+        on_posted: Callable[[View, Sequence[Recorded], int], Awaitable[None]] | None = None,
     ) -> None:
+        """`on_posted` is told of a view that answers which facts it shows from now on, and when, in nanoseconds since
+        1970, posting them began.
+        """
+        self._on_posted = on_posted
         self._page = page
         self._journal = journal
         self._bell = journal.bell()
@@ -185,7 +195,14 @@ class Follower:
         if erasures := [fact.position for fact in facts if isinstance(fact.event, UserErased)]:
             await followed.lease.note_erasure(erasures[-1])
             self._look_at = 0.0
-        reached = await post(facts, followed.view, followed.lease, generation) if facts else generation
+        reached = generation
+        if facts:
+            begun, at = perf_counter(), time_ns()
+            reached = await post(facts, followed.view, followed.lease, generation)
+            _PAGE_DURATION.add(perf_counter() - begun, followed.view.name)
+            _POSTED.add(followed.view.name, count=len(facts))
+            if self._on_posted is not None and followed.active is generation:
+                await self._on_posted(followed.view, facts, at)
         followed.rest, followed.is_cut_off = POLL, False
         if 0 < len(facts) < self._page and not followed.is_awaited:
             followed.gathering_until = asyncio.get_running_loop().time() + GATHER

@@ -19,9 +19,9 @@ import httpx
 
 from daybook.embedded import Stores
 from tests.journals import Place
+from tests.scanning import PASSWORD, SECRET_KEY, must_hold_no_secret
 
 PATIENCE = 30.0  # seconds for a process to be ready
-PASSWORD = "correct horse battery staple"
 PLAIN: dict[str, Any] = {"verify": False}  # nothing here speaks TLS, and loading authorities takes 60 ms a client
 
 
@@ -50,6 +50,7 @@ class Running:
         self.process.wait()
 
     def stop(self) -> None:
+        """End it in order, and see that it has kept to itself what is secret. Raises `AssertionError`."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
@@ -57,6 +58,7 @@ class Running:
                 self.process.wait(10)
             except subprocess.TimeoutExpired:
                 self.kill()
+        must_hold_no_secret(self.log)
 
 
 @dataclass(slots=True)
@@ -111,7 +113,7 @@ def environment(stores: Stores, place: Place, logs: Path) -> dict[str, str]:
         "REDIS_URL": stores.redis_url,
         "DAYBOOK_SCHEMA": place.schema,
         "DAYBOOK_DATA": os.fspath(logs / "data"),
-        "SECRET_KEY": "a secret for tests that is long enough to sign with",
+        "SECRET_KEY": SECRET_KEY,
     }
 
 

@@ -64,10 +64,12 @@ async def test_without_one_a_request_goes_by_its_trace() -> None:
     client = before(tell_id)
 
     by_trace = await client.get("/", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
+    not_sampled = await client.get("/", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-00"})
     by_both = await client.get("/", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "X-Request-ID": "mine"})
     by_none = await client.get("/", headers={"traceparent": f"00-{'0' * 32}-00f067aa0ba902b7-01"})
 
     assert (by_trace.text, by_both.text) == (TRACE, "mine")
+    assert not_sampled.text == f"{TRACE}-00"
     assert by_none.text != "0" * 32
 
 
