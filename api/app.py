@@ -14,18 +14,22 @@ from api.audit_routers import events as audit_events
 from api.command_routers import api_keys as api_key_commands
 from api.command_routers import auth as auth_commands
 from api.command_routers import bookings as booking_commands
+from api.command_routers import calendars as calendar_commands
 from api.command_routers import dev
 from api.command_routers import spaces as space_commands
 from api.command_routers import users as user_commands
+from api.command_routers import webhooks as webhook_commands
 from api.door import Door
 from api.query_routers import administration, health
 from api.query_routers import auth as auth_queries
 from api.query_routers import bookings as booking_queries
+from api.query_routers import calendars as calendar_queries
 from api.query_routers import dashboards as dashboard_queries
 from api.query_routers import projections as projection_queries
 from api.query_routers import spaces as space_queries
 from api.query_routers import stream as stream_queries
 from api.query_routers import users as user_queries
+from api.query_routers import webhooks as webhook_queries
 from api.rooms import Rooms
 from api.watching import Tell
 from booking.refusals import NotAllowed, NotFound, Refused
@@ -48,6 +52,10 @@ ROUTERS = (
     user_commands.router,
     space_commands.router,
     api_key_commands.router,
+    calendar_queries.router,
+    calendar_commands.router,
+    webhook_commands.router,
+    webhook_queries.router,
     audit_events.router,
     audit_bookings.router,
     docs.router,

@@ -44,6 +44,8 @@ from booking.terms import BadRules
 from booking.zones import TZDATA_VERSION, UnknownZone
 from commands.command import PreconditionFailed
 from commands.deciding import KeyReused
+from commands.destinations import AddressNotAllowed, BadUrl
+from commands.webhooks import BadSecret
 from journal.connection import Unavailable
 from projections.reading import BadCursor
 
@@ -73,6 +75,9 @@ _UNFIT: Mapping[type[ValueError], str] = {
     BadOpeningHours: "bad-opening-hours",
     UnknownZone: "unknown-zone",
     BadCursor: "bad-cursor",
+    BadUrl: "bad-url",
+    AddressNotAllowed: "address-not-allowed",
+    BadSecret: "bad-secret",
 }
 UNFIT = tuple(_UNFIT)
 """What values may turn out to be only once they are put together."""

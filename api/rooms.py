@@ -10,8 +10,10 @@ from api.throttling import Throttling
 from api.tokens import Tokens
 from commands.accounts import Passwords
 from commands.deciding import Deciding
+from commands.destinations import Destinations
 from commands.letters import Letters
 from commands.sessions import Sessions
+from commands.webhooks import Secrets
 from journal.journal import Journal
 from projections.reading import Views
 
@@ -30,6 +32,8 @@ class Rooms:
     throttling: Throttling
     callers: Callers
     streams: Streams
+    destinations: Destinations
+    webhook_secrets: Secrets
     secure_cookies: bool = True
     unverified_may_book: bool = True
 

@@ -107,7 +107,7 @@ def _role(name: str) -> list[str]:
 def _become(name: str) -> None:
     """Be the role from here on, as this very process."""
     with _complaining():
-        os.execve(sys.executable, _role(name), _with_stores(signs=name == "api").as_environment())
+        os.execve(sys.executable, _role(name), _with_stores(signs=name in ("api", "work")).as_environment())
 
 
 def _with_stores(*, views: bool = True, signs: bool = False) -> Settings:

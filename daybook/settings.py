@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: Annotated[int, Field(ge=0, le=65533)] = 0  # `daybook up` takes the two above it as well
     otel_exporter_otlp_endpoint: Annotated[str, StringConstraints(pattern=r"^(https?://.+)?$")] = ""
+    webhooks_to_private_addresses: bool = False
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "people", "json"] = "auto"  # auto: people's lines on a terminal
 
@@ -114,6 +115,11 @@ class Settings(BaseSettings):
     @property
     def refresh_token_life(self) -> timedelta:
         return timedelta(days=self.refresh_token_days)
+
+    @property
+    def secret_keys(self) -> list[str]:
+        """The secret keys that are set, the one in use first."""
+        return [key.get_secret_value() for key in (self.secret_key, self.previous_secret_key) if key]
 
     @property
     def is_development(self) -> bool:

@@ -29,8 +29,10 @@ from api.throttling import Limits, Throttling
 from api.tokens import Tokens
 from commands.accounts import Passwords
 from commands.deciding import Deciding
+from commands.destinations import Destinations
 from commands.letters import Letter, Letters
 from commands.sessions import Sessions
+from commands.webhooks import Secrets
 from daybook import logs, standing, working
 from daybook.settings import Settings
 from daybook.standing import Ask
@@ -80,10 +82,11 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
     passwords = Passwords()
     line = Line(settings.database_url.get_secret_value(), schema, name="api sessions")
     limits = Limits(**{field.name: getattr(settings, field.name) for field in fields(Limits)})
-    keys = [key.get_secret_value() for key in (settings.secret_key, settings.previous_secret_key) if key]
+    keys = settings.secret_keys
     tokens = Tokens(keys, life=settings.access_token_life)
     throttling = Throttling(redis_url, schema, tokens, limits, proxies=settings.trusted_proxies)
     streams = Streams(journal)
+    destinations = Destinations(private=settings.webhooks_to_private_addresses)
     try:
         yield Rooms(
             journal=journal,
@@ -96,11 +99,14 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
             throttling=throttling,
             callers=Callers(journal),
             streams=streams,
+            destinations=destinations,
+            webhook_secrets=Secrets(keys),
             secure_cookies=settings.app_env == "production",
             unverified_may_book=settings.unverified_may_book,
         )
     finally:
         passwords.close()
+        destinations.close()
         await streams.close()
         await throttling.close()
         await views.close()

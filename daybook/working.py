@@ -18,7 +18,10 @@ from redis import RedisError
 
 from commands import deadlines
 from commands.deciding import Deciding
+from commands.delivering import Delivering, Sending
+from commands.destinations import Destinations
 from commands.due import LENT, Work
+from commands.webhooks import Secrets
 from daybook.settings import Settings
 from journal.folding import Aggregates
 from journal.journal import Journal
@@ -47,9 +50,13 @@ async def work(settings: Settings, journal: Journal) -> None:
         asyncio.run_coroutine_threadsafe(deadlines.carry_out(deciding, works), loop).result(CARRIED_OUT_WITHIN)
 
     actor = dramatiq.actor(broker=broker, actor_name="carry_out", queue_name="due")(carry_out)
+    destinations = Destinations(private=settings.webhooks_to_private_addresses)
+    sending = Sending(destinations)
+    delivering = Delivering(journal, deciding, Secrets(settings.secret_keys), sending)
     running = asyncio.gather(
         deadlines.keep_posting(journal, on_trouble=_told_once("due work is not posted")),
         deadlines.keep_handing_out(journal, _sending(actor), on_trouble=_told_once("due work is not handed out")),
+        delivering.keep_delivering(on_trouble=_told_once("webhooks are not sent anything")),
     )
     for stop in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(stop, running.cancel)
@@ -59,6 +66,8 @@ async def work(settings: Settings, journal: Journal) -> None:
         with suppress(asyncio.CancelledError):
             await running
     finally:
+        await sending.close()
+        destinations.close()
         with suppress(RedisError):  # what it would give back to Redis is due again anyway
             await asyncio.to_thread(worker.stop)
             broker.close()

@@ -323,6 +323,10 @@ _fields: dict[str, st.SearchStrategy[Any]] = {
     "decide_by": st.none() | instants,
     "date": st.dates(MONDAY, date(2100, 1, 1)),
     "description": descriptions,
+    "events": st.lists(st.sampled_from(["BookingCreated", "SpaceCreated"]), unique=True).map(tuple),
+    "from_position": st.integers(1, 2**40),
+    "gone": st.booleans(),
+    "host": texts,
     "hold": st.none() | spans,
     "hold_before": spans,
     "is_active": st.booleans(),
@@ -343,6 +347,7 @@ _fields: dict[str, st.SearchStrategy[Any]] = {
     "space_id": ids,
     "timezone": zone_names,
     "user_id": ids,
+    "webhook_id": ids,
     "windows": st.lists(windows, max_size=2).map(tuple),
 }
 _fields_of: dict[type[Event], dict[str, st.SearchStrategy[Any]]] = {

@@ -16,6 +16,7 @@ from api.cookies import refresh_token
 from api.documents import (
     ApiKeyDocument,
     BookingDocument,
+    CalendarTokenDocument,
     OwnUserDocument,
     SessionDocument,
     api_key_document,
@@ -27,7 +28,7 @@ from audit import history
 from booking.bookings import Booking
 from booking.events import BookingEvent
 from booking.users import User
-from commands import accounts, api_keys
+from commands import accounts, api_keys, calendar_tokens
 
 router = APIRouter(tags=["queries: users"], responses=PROBLEMS)
 
@@ -55,6 +56,7 @@ class ExportDocument(BaseModel):
     sessions: list[SessionDocument]
     api_keys: list[ApiKeyDocument]
     letters: list[LetterDocument]
+    calendar_tokens: list[CalendarTokenDocument]
 
 
 @router.get("/auth/me", response_model=OwnUserDocument)
@@ -65,7 +67,7 @@ async def me(user: CurrentUser, request: Request) -> Response:
 
 @router.get("/auth/me/export", response_model=ExportDocument)
 async def export(user: CurrentUser, request: Request) -> Response:
-    """All that is held on the caller: account, bookings, sessions, API keys, letters, and every fact about them."""
+    """All that is held on the caller: account, bookings, sessions, keys and tokens, letters, every fact about them."""
     rooms = rooms_of(request)
     account = await _own(user, request)
     keys = await api_keys.of_user(rooms.journal, user.id)
@@ -82,6 +84,7 @@ async def export(user: CurrentUser, request: Request) -> Response:
         "sessions": [asdict(one) for one in await rooms.sessions.of_user(user.id, token=refresh_token(request))],
         "api_keys": [api_key_document(key, user.api_keys.get(key.key_id, ())) for key in keys],
         "letters": [asdict(one) for one in await rooms.letters.to_user(user.id)],
+        "calendar_tokens": [asdict(one) for one in await calendar_tokens.of_user(rooms.journal, user.id)],
     }
     return json_of(document)
 

@@ -23,9 +23,11 @@ from booking.roles import Role
 from commands.accounts import Account, Passwords
 from commands.command import Author
 from commands.deciding import Deciding, Request
+from commands.destinations import Destinations
 from commands.letters import Letter, Letters
 from commands.sessions import Sessions
 from commands.users import RegisterUser
+from commands.webhooks import Secrets
 from daybook.embedded import Stores
 from journal.connection import Line, Unavailable
 from journal.folding import Aggregates
@@ -115,6 +117,7 @@ async def a_house(
     proxies: Sequence[Network] = (),
     window: int = MINUTE,
     redis_url: str | None = None,
+    private_webhooks: bool = False,
 ) -> AsyncIterator[House]:
     """The façade over the journal at `place`; `keys` take the place of our secret key."""
     keys, letters = [*keys, SECRET], list[Letter]()
@@ -122,6 +125,7 @@ async def a_house(
     views = Views(stores.redis_url, place.schema, journal)
     line = Line(place.url, place.schema, name="sessions")
     passwords = Passwords(rounds=rounds)
+    destinations = Destinations(private=private_webhooks)
     tokens = Tokens(keys, life=LIFE)
     throttling = Throttling(redis_url or stores.redis_url, place.schema, tokens, limits, proxies=proxies, window=window)
     rooms = Rooms(
@@ -135,6 +139,8 @@ async def a_house(
         throttling=throttling,
         callers=Callers(journal),
         streams=Streams(journal),
+        destinations=destinations,
+        webhook_secrets=Secrets(keys),
         secure_cookies=secure_cookies,
         unverified_may_book=unverified_may_book,
     )
@@ -153,6 +159,7 @@ async def a_house(
         for client in house.clients:
             await client.aclose()
         passwords.close()
+        destinations.close()
         await throttling.close()
         await views.close()
         await line.close()

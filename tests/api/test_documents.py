@@ -32,7 +32,7 @@ async def test_commands_and_queries_are_apart(openapi: dict[str, Any]) -> None:
 async def test_every_operation_says_what_it_answers_and_how_it_refuses(openapi: dict[str, Any]) -> None:
     for (method, path), operation in operations(openapi).items():
         good, problem = (operation["responses"][status] for status in (next(iter(operation["responses"])), "default"))
-        if path != "/stream":  # Server-Sent Events
+        if path != "/stream" and not path.endswith(".ics"):  # Server-Sent Events, iCalendar
             assert good["content"]["application/json"]["schema"], path
         assert list(problem["content"]) == ["application/problem+json"], path
         assert operation["description"]
@@ -47,7 +47,7 @@ async def test_every_command_of_a_user_takes_a_key(openapi: dict[str, Any]) -> N
         if place[0] != "get" and (place[1] == "/auth/register" or not place[1].startswith("/auth/"))
     }
 
-    assert len(commands) == 12
+    assert len(commands) == 19
     assert all("Idempotency-Key" in names for names in commands.values())
 
 
@@ -73,7 +73,13 @@ async def test_what_needs_signing_in_says_so(openapi: dict[str, Any]) -> None:
         ("post", "/auth/verify"),
     }
     assert openapi["components"]["securitySchemes"] == {
-        "sign-in": {"type": "oauth2", "flows": {"password": {"scopes": {}, "tokenUrl": "/auth/login"}}}
+        "sign-in": {"type": "oauth2", "flows": {"password": {"scopes": {}, "tokenUrl": "/auth/login"}}},
+        "calendar-token": {
+            "type": "apiKey",
+            "in": "query",
+            "name": "token",
+            "description": "A calendar token, from `POST /calendars/tokens`.",
+        },
     }
 
 
