@@ -49,7 +49,6 @@ ROUTERS = (
     api_key_commands.router,
     audit_events.router,
     audit_bookings.router,
-    docs.router,
 )
 """In the order in which they are looked through: what is asked for most comes first."""
 
@@ -66,8 +65,12 @@ _ANSWERED = (
 )
 
 
-def create_app(rooms: Rooms, *, version: str, reset: Callable[[], Awaitable[None]] | None = None) -> FastAPI:
-    """The façade over `rooms`, which stay open when it ends. With `reset` it offers what a development system does."""
+def create_app(
+    rooms: Rooms, *, version: str, described: bool = True, reset: Callable[[], Awaitable[None]] | None = None
+) -> FastAPI:
+    """The façade over `rooms`, which stay open when it ends: `described` by its OpenAPI document and a page of it, and
+    with `reset` offering what a development system does.
+    """
 
     @asynccontextmanager
     async def following(_app: FastAPI) -> AsyncIterator[None]:
@@ -81,6 +84,7 @@ def create_app(rooms: Rooms, *, version: str, reset: Callable[[], Awaitable[None
         title="Daybook",
         version=version,
         summary="Bookings of spaces: commands are decided against a journal of facts, queries are read from views.",
+        openapi_url="/openapi.json" if described else None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -89,8 +93,10 @@ def create_app(rooms: Rooms, *, version: str, reset: Callable[[], Awaitable[None
         exception_handlers=dict.fromkeys(_ANSWERED, problems.answer),
     )
     app.state.rooms = rooms
-    app.add_middleware(Door, admit=rooms.throttling.admit)
+    # Cookies that are Secure say that TLS ends before us.
+    app.add_middleware(Door, admit=rooms.throttling.admit, origins=rooms.origins, behind_tls=rooms.secure_cookies)
     # Included routers are matched one within the other, which cost as much as the rest of a small query; these are not.
-    for router in ROUTERS if reset is None else (*ROUTERS, dev.router(reset)):
+    more = [*([docs.router] if described else []), *([dev.router(reset)] if reset else [])]
+    for router in (*ROUTERS, *more):
         app.router.routes.extend(router.routes)
     return app

@@ -20,7 +20,8 @@ from redis import Redis
 
 from api.app import create_app
 from api.callers import Callers
-from api.protocol import Protocol
+from api.origins import Origins
+from api.protocol import Protocol, ProtocolBehindTls
 from api.rooms import Rooms
 from api.streams import Streams
 from api.throttling import Limits, Throttling
@@ -89,6 +90,7 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
             throttling=throttling,
             callers=Callers(journal),
             streams=streams,
+            origins=Origins(settings.cors_origins),
             secure_cookies=settings.app_env == "production",
             unverified_may_book=settings.unverified_may_book,
         )
@@ -130,13 +132,18 @@ def reset(settings: Settings) -> None:
 
 async def _serve(settings: Settings) -> None:
     async with rooms(settings) as made:
-        app = create_app(made, version=_version(), reset=_resetting(settings) if settings.is_development else None)
+        app = create_app(
+            made,
+            version=_version(),
+            described=settings.is_described,
+            reset=_resetting(settings) if settings.is_development else None,
+        )
         server = _Server(
             uvicorn.Config(
                 app,
                 settings.host,
                 settings.port,
-                http=Protocol,
+                http=ProtocolBehindTls if made.secure_cookies else Protocol,
                 ws="none",
                 lifespan="on",
                 proxy_headers=False,

@@ -15,6 +15,7 @@ from httpx import Response as Answer
 
 from api.app import create_app
 from api.callers import Callers
+from api.origins import Origins
 from api.rooms import Rooms
 from api.streams import Streams
 from api.throttling import MINUTE, Limits, Network, Throttling
@@ -115,6 +116,8 @@ async def a_house(
     proxies: Sequence[Network] = (),
     window: int = MINUTE,
     redis_url: str | None = None,
+    origins: Sequence[str] = (),
+    described: bool = True,
 ) -> AsyncIterator[House]:
     """The façade over the journal at `place`; `keys` take the place of our secret key."""
     keys, letters = [*keys, SECRET], list[Letter]()
@@ -135,10 +138,12 @@ async def a_house(
         throttling=throttling,
         callers=Callers(journal),
         streams=Streams(journal),
+        origins=Origins(origins),
         secure_cookies=secure_cookies,
         unverified_may_book=unverified_may_book,
     )
-    house = House(create_app(rooms, version="1.2.3", reset=reset), rooms, letters, following)
+    app = create_app(rooms, version="1.2.3", described=described, reset=reset)
+    house = House(app, rooms, letters, following)
     follower = asyncio.create_task(Follower(stores.redis_url, place.schema, journal).run()) if following else None
     try:
         async with house.app.router.lifespan_context(house.app):
