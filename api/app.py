@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import cache, partial
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from api import docs, problems
+from api import describing, docs, problems
 from api.audit_routers import bookings as audit_bookings
 from api.audit_routers import events as audit_events
 from api.command_routers import api_keys as api_key_commands
@@ -81,9 +82,8 @@ def create_app(
             await callers
 
     app = FastAPI(
-        title="Daybook",
+        title=describing.TITLE,
         version=version,
-        summary="Bookings of spaces: commands are decided against a journal of facts, queries are read from views.",
         openapi_url="/openapi.json" if described else None,
         docs_url=None,
         redoc_url=None,
@@ -99,4 +99,5 @@ def create_app(
     more = [*([docs.router] if described else []), *([dev.router(reset)] if reset else [])]
     for router in (*ROUTERS, *more):
         app.router.routes.extend(router.routes)
+    app.openapi = cache(partial(describing.described, app.routes, version=version))  # type: ignore[method-assign]
     return app

@@ -5,7 +5,6 @@ One plain ASGI middleware, because every request pays for it.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -125,7 +124,7 @@ class Door:
         return Problem(
             413,
             "body-too-large",
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE.phrase,
+            "The body is too large",
             f"A body has at most {self._body_limit} bytes.",
         )
 

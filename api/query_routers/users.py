@@ -13,7 +13,7 @@ from api.audit_routers.events import FactDocument
 from api.auth import CurrentUser, unauthenticated
 from api.cookies import refresh_token
 from api.documents import BookingDocument, OwnUserDocument, SessionDocument, user_document
-from api.problems import PROBLEMS
+from api.problems import PROBLEMS, refusing
 from api.rooms import rooms_of
 from audit import history
 from booking.bookings import Booking
@@ -39,7 +39,7 @@ async def me(user: CurrentUser, request: Request) -> Response:
     return json_of(await _own(user, request))
 
 
-@router.get("/auth/me/export", response_model=ExportDocument)
+@router.get("/auth/me/export", response_model=ExportDocument, responses=refusing(also={403: ["cross-origin"]}))
 async def export(user: CurrentUser, request: Request) -> Response:
     """All that is held on the caller: account, bookings, sessions, and every fact about them."""
     rooms = rooms_of(request)

@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import orjson
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from httpx import ASGITransport, AsyncClient
 from httpx import Request as Sent
 from httpx import Response as Answer
@@ -16,6 +18,7 @@ from httpx import Response as Answer
 from api.app import create_app
 from api.callers import Callers
 from api.origins import Origins
+from api.problems import CODES, PROBLEM_JSON
 from api.rooms import Rooms
 from api.streams import Streams
 from api.throttling import MINUTE, Limits, Network, Throttling
@@ -75,6 +78,22 @@ class House:
         if answer.request.url.path == "/dev/reset":
             self._told = 0  # the positions begin anew
         self._told = max(self._told, int(answer.headers.get("Journal-Position", 0)))
+        await self._must_be_described(answer)
+
+    async def _must_be_described(self, answer: Answer) -> None:
+        """Fail for an answer, other than a fault, that the OpenAPI document does not know of its operation."""
+        method, path, status = answer.request.method, answer.request.url.path, str(answer.status_code)
+        for route in self.app.routes:
+            if isinstance(route, APIRoute) and method in route.methods and route.path_regex.match(path):
+                if not route.include_in_schema or status == "500":
+                    return
+                responses = _described(self.app, route.path_format)[method.lower()]["responses"]
+                assert status in responses, f"{method} {route.path} answers {status}, which OpenAPI does not tell"
+                if answer.headers.get("Content-Type") == PROBLEM_JSON:
+                    code = orjson.loads(await answer.aread())["type"].rpartition(":")[2]
+                    known = responses[status][CODES]
+                    assert code in known, f"{method} {route.path} answers {status} {code}, which OpenAPI does not tell"
+                return
 
     async def user(self, role: Role = Role.STUDENT, *, limit: int = 5) -> UUID:
         """The id of a new user."""
@@ -162,6 +181,18 @@ async def a_house(
         await views.close()
         await line.close()
         await journal.close()
+
+
+_documents: dict[int, dict[str, Any]] = {}
+
+
+def _described(app: FastAPI, path: str) -> dict[str, Any]:
+    """What OpenAPI tells of the path; the document is made once for all houses with as many routes."""
+    number = len(app.routes)
+    if number not in _documents:
+        _documents[number] = app.openapi()
+    told: dict[str, Any] = _documents[number]["paths"][path]
+    return told
 
 
 async def _views_answer(views: Views) -> None:
