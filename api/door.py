@@ -77,7 +77,9 @@ class Door:
         try:
             async with asyncio.timeout(self._within) as timer:
                 if has_nul:
-                    raise _bad("nul-character", "U+0000 is in no text that is kept here.")
+                    raise Problem(
+                        400, "nul-character", "The request cannot be read", "U+0000 is in no text that is kept here."
+                    )
                 if (preflight := self._origins.preflight(scope, origin)) is not None:
                     await answer(preflight)
                     await answer({"type": "http.response.body"})
@@ -95,7 +97,7 @@ class Door:
         """`receive` for a body of at most the limit; one whose length is told is not counted again."""
         if length is not None:
             if not length.isdigit():
-                raise _bad("bad-content-length", "Content-Length is no number.")
+                raise Problem(400, "bad-content-length", "The request cannot be read", "Content-Length is no number.")
             if len(length) > 15 or int(length) > self._body_limit:
                 raise self._too_large()
             return receive
@@ -127,7 +129,3 @@ class Door:
             "The body is too large",
             f"A body has at most {self._body_limit} bytes.",
         )
-
-
-def _bad(code: str, detail: str) -> Problem:
-    return Problem(400, code, "The request cannot be read", detail)

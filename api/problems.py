@@ -76,7 +76,7 @@ _UNFIT: Mapping[type[ValueError], str] = {
     UnknownZone: "unknown-zone",
     BadCursor: "bad-cursor",
 }
-UNFIT = tuple(_UNFIT)
+UNFIT, UNFIT_CODES = tuple(_UNFIT), tuple(_UNFIT.values())
 """What values may turn out to be only once they are put together."""
 
 MOST_ERRORS = 20

@@ -14,9 +14,11 @@ from fastapi.routing import APIRoute
 from httpx import ASGITransport, AsyncClient
 from httpx import Request as Sent
 from httpx import Response as Answer
+from starlette.routing import BaseRoute
 
-from api.app import create_app
+from api.app import ROUTERS, create_app
 from api.callers import Callers
+from api.command_routers import dev
 from api.origins import Origins
 from api.problems import CODES, PROBLEM_JSON
 from api.rooms import Rooms
@@ -207,6 +209,14 @@ async def _views_answer(views: Views) -> None:
                 return
             except Unavailable:
                 await asyncio.sleep(0.01)
+
+
+def every_route() -> list[BaseRoute]:
+    """The routes of a development system, with nothing behind them."""
+
+    async def nothing() -> None: ...
+
+    return [route for router in (*ROUTERS, dev.router(nothing)) for route in router.routes]
 
 
 def a_space(**body: Any) -> dict[str, Any]:

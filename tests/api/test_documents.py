@@ -9,10 +9,10 @@ from jsonschema import Draft202012Validator
 from pydantic import BaseModel, TypeAdapter
 
 from api import documents
-from api.app import create_app
+from api.describing import described
 from api.examples import EXAMPLES
 from booking.roles import Role
-from tests.api.houses import House, a_slot, a_space
+from tests.api.houses import House, a_slot, a_space, every_route
 
 
 @pytest.fixture
@@ -21,13 +21,10 @@ async def openapi(house: House) -> dict[str, Any]:
     return document
 
 
-@pytest.fixture
-def whole(house: House) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def whole() -> dict[str, Any]:
     """The same with what only a development system offers."""
-
-    async def nothing() -> None: ...
-
-    return create_app(house.rooms, version="1.2.3", reset=nothing).openapi()
+    return described(every_route(), version="1.2.3")
 
 
 def operations(openapi: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
