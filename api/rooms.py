@@ -1,10 +1,11 @@
 """What the routes are handed: the parts of the house they work with, made by the wiring."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
 from api.callers import Callers
+from api.origins import Origins
 from api.streams import Streams
 from api.throttling import Throttling
 from api.tokens import Tokens
@@ -34,6 +35,7 @@ class Rooms:
     streams: Streams
     destinations: Destinations
     webhook_secrets: Secrets
+    origins: Origins = field(default_factory=Origins)
     secure_cookies: bool = True
     unverified_may_book: bool = True
 

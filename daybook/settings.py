@@ -18,6 +18,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 SHORTEST_SECRET = 32  # bytes: as long as the digest of HS256 (RFC 7518 §3.2)
 
 
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
+"""As a browser writes it (RFC 6454 §6.2): no path, small letters, no port that goes without saying."""
+
+
 class Settings(BaseSettings):
     """Each field is the environment variable of its name in capitals; `.env.example` shows them all."""
 
@@ -38,6 +42,8 @@ class Settings(BaseSettings):
     access_token_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 15
     refresh_token_days: Annotated[int, Field(ge=1, le=90)] = 7
     unverified_may_book: bool = True
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
+    docs_in_production: bool = False
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     sign_ins_per_address: Annotated[int, Field(ge=1)] = 300
     sign_ins_per_account: Annotated[int, Field(ge=1)] = 20
@@ -52,7 +58,7 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "people", "json"] = "auto"  # auto: people's lines on a terminal
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _between_commas(cls, value: object) -> object:
         return [one.strip() for one in value.split(",")] if isinstance(value, str) else value
@@ -120,6 +126,11 @@ class Settings(BaseSettings):
     def secret_keys(self) -> list[str]:
         """The secret keys that are set, the one in use first."""
         return [key.get_secret_value() for key in (self.secret_key, self.previous_secret_key) if key]
+
+    @property
+    def is_described(self) -> bool:
+        """Whether whoever asks is shown what the API offers."""
+        return self.app_env != "production" or self.docs_in_production
 
     @property
     def is_development(self) -> bool:

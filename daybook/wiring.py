@@ -22,7 +22,8 @@ from redis import Redis
 
 from api.app import create_app
 from api.callers import Callers
-from api.protocol import Protocol
+from api.origins import Origins
+from api.protocol import Protocol, ProtocolBehindTls
 from api.rooms import Rooms
 from api.streams import Streams
 from api.throttling import Limits, Throttling
@@ -101,6 +102,7 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
             streams=streams,
             destinations=destinations,
             webhook_secrets=Secrets(keys),
+            origins=Origins(settings.cors_origins),
             secure_cookies=settings.app_env == "production",
             unverified_may_book=settings.unverified_may_book,
         )
@@ -146,6 +148,7 @@ async def _serve(settings: Settings) -> None:
         app = create_app(
             made,
             version=_version(),
+            described=settings.is_described,
             reset=_resetting(settings) if settings.is_development else None,
             tell=logs.telling(for_people=_is_for_people(settings)),
         )
@@ -156,7 +159,7 @@ async def _serve(settings: Settings) -> None:
                 app,
                 settings.host,
                 settings.port,
-                http=Protocol,
+                http=ProtocolBehindTls if made.secure_cookies else Protocol,
                 ws="none",
                 lifespan="on",
                 proxy_headers=False,

@@ -13,14 +13,15 @@ from starlette.responses import Response
 
 from api import cookies
 from api.answers import json_of
-from api.auth import CurrentUser, own_account, unauthenticated
+from api.auth import REFRESHING, CurrentUser, own_account, unauthenticated
 from api.bodies import FORM, JSON, Body, StrictRoute, from_json_or_form
 from api.correlation import correlation_id
 from api.documents import DetailDocument, RegisteredDocument, TokenDocument, user_document
-from api.problems import PROBLEMS, Problem
+from api.problems import PROBLEMS, Problem, refusing
 from api.rooms import Rooms, rooms_of
 from api.sending import COMMAND, entered, request_of, waits
 from api.throttling import Action
+from booking.refusals import EmailTaken, PasswordAlreadyChanged, UserInactive
 from commands import accounts, deciding
 from commands.accounts import Account
 from commands.command import Author
@@ -78,7 +79,13 @@ class Credentials(Body):
     password: Annotated[SecretStr, Field(max_length=128)]
 
 
-@router.post("/auth/register", status_code=201, response_model=RegisteredDocument, openapi_extra=COMMAND)
+@router.post(
+    "/auth/register",
+    status_code=201,
+    response_model=RegisteredDocument,
+    responses=refusing(EmailTaken),
+    openapi_extra=COMMAND,
+)
 async def register(body: Registration, request: Request) -> Response:
     """Make an account for a new STUDENT, and sign in."""
     cookies.must_be_same_origin(request)
@@ -152,14 +159,20 @@ _CREDENTIALS = {
                         "grant_type": {"type": "string", "const": "password"},
                     },
                     "required": ["username", "password"],
-                }
+                },
+                "example": {"username": "ana@example.org", "password": "correct horse battery staple"},
             },
         },
     }
 }
 
 
-@router.post("/auth/login", response_model=TokenDocument, openapi_extra=_CREDENTIALS)
+@router.post(
+    "/auth/login",
+    response_model=TokenDocument,
+    responses=refusing(also={401: ["unauthenticated"], 422: ["invalid-form", "nul-character"]}),
+    openapi_extra=_CREDENTIALS,
+)
 async def sign_in(credentials: Annotated[Credentials, Depends(_credentials)], request: Request) -> Response:
     """Get an access token, for JSON or for the form of OAuth 2.0's password grant (RFC 6749 §4.3), and the cookie
     that gets the next ones.
@@ -185,7 +198,10 @@ def _signed(rooms: Rooms, user_id: UUID, refresh_token: str) -> Response:
     return json_of(document, headers=cookies.kept(rooms, refresh_token))
 
 
-@router.post("/auth/refresh", response_model=TokenDocument)
+_IF_SIGNED_IN = {"security": [*REFRESHING, {}]}
+
+
+@router.post("/auth/refresh", response_model=TokenDocument, openapi_extra={"security": REFRESHING})
 async def refresh(request: Request) -> Response:
     """Get the next access token for the cookie, which is replaced: sent again it is good for ten seconds, and after
     that it ends the session.
@@ -200,8 +216,13 @@ async def refresh(request: Request) -> Response:
     return _signed(rooms, *refreshed)
 
 
-@router.post("/auth/logout", response_model=DetailDocument)
-@router.delete("/auth/logout", response_model=DetailDocument)
+@router.post("/auth/logout", response_model=DetailDocument, openapi_extra=_IF_SIGNED_IN)
+@router.delete(
+    "/auth/logout",
+    response_model=DetailDocument,
+    operation_id="users_sign_out_by_delete",
+    openapi_extra=_IF_SIGNED_IN,
+)
 async def sign_out(request: Request) -> Response:
     """End the session of the cookie. Without one nothing has to be ended."""
     rooms = rooms_of(request)
@@ -225,7 +246,11 @@ class PasswordChange(Body):
     new_password: NewPassword
 
 
-@router.post("/auth/password", response_model=DetailDocument)
+@router.post(
+    "/auth/password",
+    response_model=DetailDocument,
+    responses=refusing(PasswordAlreadyChanged, UserInactive, also={403: ["wrong-password"]}),
+)
 async def change_password(body: PasswordChange, user: CurrentUser, request: Request) -> Response:
     """Sign in with another password from here on. Every session ends, this one too."""
     rooms = rooms_of(request)
@@ -271,7 +296,11 @@ async def request_reset(body: ResetRequest, request: Request) -> Response:
     return answer
 
 
-@router.post("/auth/password-reset/confirm", response_model=DetailDocument)
+@router.post(
+    "/auth/password-reset/confirm",
+    response_model=DetailDocument,
+    responses=refusing(PasswordAlreadyChanged, UserInactive, also={422: ["bad-token"]}),
+)
 async def reset_password(body: Reset, request: Request) -> Response:
     """Sign in with another password from here on. Every session ends."""
     rooms = rooms_of(request)
@@ -299,7 +328,7 @@ async def request_verification(user: CurrentUser, request: Request) -> Response:
     return json_of({"detail": "Instructions will be sent"})
 
 
-@router.post("/auth/verify", response_model=DetailDocument)
+@router.post("/auth/verify", response_model=DetailDocument, responses=refusing(also={422: ["bad-token"]}))
 async def verify(body: Verification, request: Request) -> Response:
     """Show that the letter was read at the address it was sent to."""
     rooms = rooms_of(request)

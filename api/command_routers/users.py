@@ -13,11 +13,11 @@ from api import cookies
 from api.auth import own_account, require_roles
 from api.bodies import Body, StrictRoute
 from api.documents import ChangedUserDocument, MessageDocument, user_document
-from api.problems import PROBLEMS, Problem
+from api.problems import PROBLEMS, Problem, refusing
 from api.sending import COMMAND, Sender, TheSender
 from api.throttling import Action
 from booking.bookings import Booking
-from booking.refusals import NotFound
+from booking.refusals import LastAdmin, NotFound
 from booking.roles import Role
 from commands import accounts
 from commands.users import ChangeUser, EraseUser
@@ -49,7 +49,12 @@ class Erasure(Body):
     password: Annotated[SecretStr, Field(max_length=128)]
 
 
-@router.delete("/auth/me", response_model=MessageDocument, openapi_extra=COMMAND)
+@router.delete(
+    "/auth/me",
+    response_model=MessageDocument,
+    responses=refusing(LastAdmin, also={403: ["wrong-password"]}),
+    openapi_extra=COMMAND,
+)
 async def erase(body: Erasure, sender: TheSender, request: Request) -> Response:
     """Be forgotten: account, name and texts go for good, and held bookings are cancelled. Give the password again."""
     account = await own_account(sender.rooms, sender.user.id)
@@ -65,6 +70,7 @@ async def erase(body: Erasure, sender: TheSender, request: Request) -> Response:
 @router.patch(
     "/admin/users/{user_id}",
     response_model=ChangedUserDocument,
+    responses=refusing(LastAdmin),
     openapi_extra=COMMAND,
     dependencies=[Depends(require_roles("ADMIN"))],
 )

@@ -13,8 +13,8 @@ from starlette.responses import Response
 from api.answers import awaited, json_of, linked, listed, stored
 from api.auth import CurrentUser, caller, require_roles
 from api.documents import ApiKeyDocument, BookingDocument, ListedUserDocument, MetricsDocument, api_key_document
-from api.problems import PROBLEMS, Problem
-from api.queries import BookingsPaging, InstantInQuery, Paging, asked, parameters
+from api.problems import PROBLEMS, Problem, refusing
+from api.queries import OF_VIEW, BookingsPaging, InstantInQuery, Paging, asked, parameters
 from api.query_routers.bookings import runs
 from api.rooms import rooms_of
 from booking.bookings import Status
@@ -43,7 +43,7 @@ class UsersAsked(Paging):
     "/users",
     response_model=list[ListedUserDocument],
     dependencies=[Depends(require_roles("ADMIN"))],
-    openapi_extra=parameters(UsersAsked),
+    openapi_extra=parameters(UsersAsked, of_view=False),
 )
 async def users(request: Request) -> Response:
     """Everybody who has an account, in order of registration. A page may be short with more behind it."""
@@ -72,6 +72,7 @@ class BookingsAsked(BookingsPaging):
 @router.get(
     "/bookings",
     response_model=list[BookingDocument],
+    responses=refusing(also={422: ["bad-range"]}),
     openapi_extra=parameters(BookingsAsked),
 )
 async def every_booking(user: CurrentUser, request: Request) -> Response:
@@ -98,7 +99,12 @@ async def every_booking(user: CurrentUser, request: Request) -> Response:
     return listed(page, request)
 
 
-@router.get("/metrics", response_model=MetricsDocument, dependencies=[Depends(require_roles("ADMIN"))])
+@router.get(
+    "/metrics",
+    response_model=MetricsDocument,
+    dependencies=[Depends(require_roles("ADMIN"))],
+    openapi_extra=OF_VIEW,
+)
 async def metrics(request: Request) -> Response:
     """How many spaces, users and, by their status now, bookings there are."""
     await awaited(request, bookings.VIEW.name, spaces.VIEW.name)
@@ -117,7 +123,7 @@ async def metrics(request: Request) -> Response:
     "/api-keys",
     response_model=list[ApiKeyDocument],
     dependencies=[Depends(require_roles("ADMIN"))],
-    openapi_extra=parameters(Paging),
+    openapi_extra=parameters(Paging, of_view=False),
 )
 async def keys(request: Request) -> Response:
     """The API keys that are good for something. A page may be short with more behind it."""

@@ -10,7 +10,7 @@ from api.answers import awaited, listed, stored
 from api.auth import CurrentUser, caller
 from api.documents import BookingDocument
 from api.problems import PROBLEMS
-from api.queries import BookingsPaging, Paging, asked, parameters
+from api.queries import OF_VIEW, BookingsPaging, Paging, asked, parameters
 from api.rooms import rooms_of
 from booking.refusals import NotFound
 from booking.roles import Role
@@ -36,7 +36,7 @@ async def own(user: CurrentUser, request: Request) -> Response:
     return listed(found, request)
 
 
-@router.get("/bookings/{booking_id}", response_model=BookingDocument)
+@router.get("/bookings/{booking_id}", response_model=BookingDocument, openapi_extra=OF_VIEW)
 async def one(booking_id: UUID, user: CurrentUser, request: Request) -> Response:
     """A booking; someone else's is there for whoever runs its space alone."""
     await awaited(request, bookings.VIEW.name)

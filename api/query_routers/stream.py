@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from api.auth import CurrentUser, caller
-from api.problems import PROBLEMS, Problem
+from api.problems import PROBLEMS, Problem, refusing
 from api.rooms import Rooms, rooms_of
 from api.streams import TooMany
 from booking.events import BookingEvent, Event, PasswordChanged, SpaceEvent, UserEvent
@@ -27,11 +27,23 @@ router = APIRouter(tags=["queries: stream"], responses=PROBLEMS)
 HEARTBEAT = 10.0  # seconds: proxies close what is silent
 
 EVENTS = "text/event-stream"
+_EXAMPLE = """\
+id: 4711
+event: SpaceActivated
+data: {"space_id":"5b1c8f0e-7a53-4d8b-9d3c-2f6f4a1f0c11","at":"2026-12-01T08:00:00Z"}
+
+"""
 
 
 @router.get(
     "/stream",
-    responses={200: {"description": "Server-Sent Events; `id` is the position.", "content": {EVENTS: {}}}},
+    responses={
+        200: {
+            "description": "Server-Sent Events; `id` is the position, `data` the fact.",
+            "content": {EVENTS: {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        },
+        **refusing(also={422: ["bad-last-event-id"], 429: ["too-many-streams"]}),
+    },
     response_class=StreamingResponse,
     openapi_extra={
         "parameters": [

@@ -22,7 +22,7 @@ from api.documents import (
     api_key_document,
     user_document,
 )
-from api.problems import PROBLEMS
+from api.problems import PROBLEMS, refusing
 from api.rooms import rooms_of
 from audit import history
 from booking.bookings import Booking
@@ -65,7 +65,7 @@ async def me(user: CurrentUser, request: Request) -> Response:
     return json_of(await _own(user, request))
 
 
-@router.get("/auth/me/export", response_model=ExportDocument)
+@router.get("/auth/me/export", response_model=ExportDocument, responses=refusing(also={403: ["cross-origin"]}))
 async def export(user: CurrentUser, request: Request) -> Response:
     """All that is held on the caller: account, bookings, sessions, keys and tokens, letters, every fact about them."""
     rooms = rooms_of(request)
