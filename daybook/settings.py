@@ -12,10 +12,14 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
+from email_validator import EmailNotValidError, validate_email
 from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SHORTEST_SECRET = 32  # bytes: as long as the digest of HS256 (RFC 7518 §3.2)
+
+SIGNING = frozenset({"api", "work"})
+"""The roles that need the secret: one signs tokens, the other writes them into letters."""
 
 
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
@@ -44,6 +48,9 @@ class Settings(BaseSettings):
     unverified_may_book: bool = True
     cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
     docs_in_production: bool = False
+    smtp_url: SecretStr = SecretStr("")
+    mail_from: str = ""
+    reminder_hours_before: Annotated[int, Field(ge=0, le=30 * 24)] = 24
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     sign_ins_per_address: Annotated[int, Field(ge=1)] = 300
     sign_ins_per_account: Annotated[int, Field(ge=1)] = 20
@@ -89,6 +96,36 @@ class Settings(BaseSettings):
             raise ValueError(f"must be at least {SHORTEST_SECRET} bytes long")
         return value
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _a_mail_server(cls, value: SecretStr) -> SecretStr:
+        parts = urlsplit(value.get_secret_value())
+        if value and (parts.scheme not in {"smtp", "smtps"} or not parts.hostname):
+            raise ValueError("must begin with smtp:// or smtps:// and name a host")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        try:
+            if value:
+                validate_email(
+                    value,
+                    allow_display_name=True,
+                    check_deliverability=False,
+                    globally_deliverable=False,
+                    test_environment=True,
+                )
+        except EmailNotValidError:
+            raise ValueError("must be an e-mail address, or a name and one in angle brackets") from None
+        return value
+
+    @model_validator(mode="after")
+    def _mails_come_from_somewhere(self) -> Self:
+        if self.smtp_url and not self.mail_from:
+            raise ValueError("MAIL_FROM must be set where SMTP_URL is")
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _the_owner_is_the_user_unless_named(cls, values: dict[str, object]) -> dict[str, object]:
@@ -131,6 +168,10 @@ class Settings(BaseSettings):
     def is_described(self) -> bool:
         """Whether whoever asks is shown what the API offers."""
         return self.app_env != "production" or self.docs_in_production
+
+    @property
+    def remind_before(self) -> timedelta:
+        return timedelta(hours=self.reminder_hours_before)
 
     @property
     def is_development(self) -> bool:

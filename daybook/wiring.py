@@ -95,7 +95,7 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
             views=views,
             passwords=passwords,
             sessions=Sessions(line, keys, life=settings.refresh_token_life),
-            letters=Letters(line, keys[0], send=_tell if settings.is_development else _keep_quiet),
+            letters=Letters(line, keys[0], told=_tell if _tells_tokens(settings) else _keep_quiet),
             tokens=tokens,
             throttling=throttling,
             callers=Callers(journal),
@@ -116,13 +116,17 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
         await journal.close()
 
 
+def _tells_tokens(settings: Settings) -> bool:
+    return settings.is_development and not settings.smtp_url
+
+
 def _tell(letter: Letter) -> None:
-    """A development system sends no letters: what would stand in one is told to whoever reads its log."""
+    """Where a development system has no mail server, what stands in a letter is told to whoever reads its log."""
     log.info("a letter was written: %s, its token is %s", letter.kind, letter.token)
 
 
 def _keep_quiet(letter: Letter) -> None:
-    """The row is all there is until somebody sends it: a token in a log would let its readers in."""
+    """The worker sends it: a token in a log would let its readers in."""
     log.info("a letter was written: %s", letter.kind)
 
 

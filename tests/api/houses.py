@@ -158,7 +158,7 @@ async def a_house(
         views=views,
         passwords=passwords,
         sessions=Sessions(line, keys),
-        letters=Letters(line, keys[0], send=letters.append),
+        letters=Letters(line, keys[0], told=letters.append),
         tokens=tokens,
         throttling=throttling,
         callers=Callers(journal),
