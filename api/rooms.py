@@ -1,6 +1,7 @@
 """What the routes are handed: the parts of the house they work with, made by the wiring."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
@@ -32,6 +33,7 @@ class Rooms:
     streams: Streams
     secure_cookies: bool = True
     unverified_may_book: bool = True
+    draining: asyncio.Event = field(default_factory=asyncio.Event)  # set once the process is told to stop
 
 
 def rooms_of(request: Request) -> Rooms:

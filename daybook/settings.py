@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     resets_per_address: Annotated[int, Field(ge=1)] = 60
     resets_per_account: Annotated[int, Field(ge=1)] = 5
     requests_per_caller: Annotated[int, Field(ge=1)] = 60_000
+    drain_seconds: Annotated[float, Field(ge=0, le=300)] = 0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "people", "json"] = "auto"  # auto: people's lines on a terminal
 
