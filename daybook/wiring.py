@@ -70,7 +70,7 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
     journal = Journal(settings.database_url.get_secret_value(), schema, name="api")
     redis_url = settings.redis_url.get_secret_value()
     views = Views(redis_url, schema, journal)
-    passwords = Passwords()
+    passwords = Passwords(rounds=settings.password_rounds)
     line = Line(settings.database_url.get_secret_value(), schema, name="api sessions")
     limits = Limits(**{field.name: getattr(settings, field.name) for field in fields(Limits)})
     keys = [key.get_secret_value() for key in (settings.secret_key, settings.previous_secret_key) if key]
@@ -155,8 +155,8 @@ async def _serve(settings: Settings) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, which would repeat the signal that stopped it, before anything of ours was closed, and which would turn
-    away who has not heard yet that it stops: it drains first."""
+    """uvicorn's, which would repeat the signal that stopped it, before anything of ours was closed, and would turn away
+    whoever has not heard yet that it stops: it drains first."""
 
     def __init__(self, config: uvicorn.Config, rooms: Rooms, *, drain: float) -> None:
         super().__init__(config)
@@ -168,7 +168,7 @@ class _Server(uvicorn.Server):
         yield
 
     def stop(self) -> None:
-        """Say that we are not ready, hang up after every answer, and stop after `drain` seconds; told twice, at once."""
+        """Be ready no longer, hang up after every answer, and stop after `drain` seconds; told twice, at once."""
         if self._drain and not self._rooms.draining.is_set():
             hang_up = (b"connection", b"close")
             self.config.encoded_headers.append(hang_up)  # from the next second on

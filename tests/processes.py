@@ -111,6 +111,7 @@ def environment(stores: Stores, place: Place, logs: Path) -> dict[str, str]:
         "REDIS_URL": stores.redis_url,
         "DAYBOOK_SCHEMA": place.schema,
         "DAYBOOK_DATA": os.fspath(logs / "data"),
+        "PASSWORD_ROUNDS": "4",
         "SECRET_KEY": "a secret for tests that is long enough to sign with",
     }
 

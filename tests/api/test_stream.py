@@ -80,6 +80,7 @@ class Stream:
 @asynccontextmanager
 async def streaming(house: House, user_id: UUID | None, *, after: int | None = None) -> AsyncIterator[Stream]:
     """A connection to the stream, hung up at the end."""
+    app = house.app
     stream = Stream()
     headers = [] if after is None else [(b"last-event-id", b"%d" % after)]
     if user_id is not None:
@@ -99,7 +100,7 @@ async def streaming(house: House, user_id: UUID | None, *, after: int | None = N
 
     async def served() -> None:
         try:
-            await house.app(scope, stream.receive, stream.send)
+            await app(scope, stream.receive, stream.send)
         finally:
             stream.ended.set()
 

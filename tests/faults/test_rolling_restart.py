@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count, cycle
-from pathlib import Path
 from uuid import uuid4
 
 import httpx
