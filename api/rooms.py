@@ -1,5 +1,6 @@
 """What the routes are handed: the parts of the house they work with, made by the wiring."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -38,6 +39,7 @@ class Rooms:
     origins: Origins = field(default_factory=Origins)
     secure_cookies: bool = True
     unverified_may_book: bool = True
+    draining: asyncio.Event = field(default_factory=asyncio.Event)  # set once the process is told to stop
 
 
 def rooms_of(request: Request) -> Rooms:

@@ -50,6 +50,7 @@ class Streams:
         self._listeners: set[Listener] = set()
         self._reading: asyncio.Task[None] | None = None
         self._position = 0
+        self._is_over = False
 
     @asynccontextmanager
     async def place(self, user_id: UUID) -> AsyncIterator[None]:
@@ -69,7 +70,7 @@ class Streams:
 
         Ends when the listener falls too far behind. Raises `Unavailable`.
         """
-        listener = Listener()
+        listener = Listener(is_let_go=self._is_over)
         try:
             began_at = await self._join(listener)
             told = began_at if after is None else after
@@ -123,6 +124,13 @@ class Streams:
         else:
             listener.waiting.extend(facts)
         listener.arrived.set()
+
+    def let_go(self) -> None:
+        """End every stream, and each that is still begun: who listens comes back to another process."""
+        self._is_over = True
+        for listener in self._listeners:
+            listener.is_let_go = True
+            listener.arrived.set()
 
     async def close(self) -> None:
         """Stop reading."""

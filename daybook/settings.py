@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr, StringConstraints, field_validator, model
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SHORTEST_SECRET = 32  # bytes: as long as the digest of HS256 (RFC 7518 §3.2)
+FEWEST_ROUNDS = 10  # of bcrypt, in production (OWASP Password Storage Cheat Sheet)
 
 SIGNING = frozenset({"api", "work"})
 """The roles that need the secret: one signs tokens, the other writes them into letters."""
@@ -45,6 +46,7 @@ class Settings(BaseSettings):
     previous_secret_key: SecretStr = SecretStr("")
     access_token_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 15
     refresh_token_days: Annotated[int, Field(ge=1, le=90)] = 7
+    password_rounds: Annotated[int, Field(ge=4, le=16)] = 12
     unverified_may_book: bool = True
     cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
     docs_in_production: bool = False
@@ -62,6 +64,7 @@ class Settings(BaseSettings):
     metrics_port: Annotated[int, Field(ge=0, le=65533)] = 0  # `daybook up` takes the two above it as well
     otel_exporter_otlp_endpoint: Annotated[str, StringConstraints(pattern=r"^(https?://.+)?$")] = ""
     webhooks_to_private_addresses: bool = False
+    drain_seconds: Annotated[float, Field(ge=0, le=300)] = 0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "people", "json"] = "auto"  # auto: people's lines on a terminal
 
@@ -130,6 +133,12 @@ class Settings(BaseSettings):
     @classmethod
     def _the_owner_is_the_user_unless_named(cls, values: dict[str, object]) -> dict[str, object]:
         return {"database_owner_url": values.get("database_url", ""), **values}
+
+    @model_validator(mode="after")
+    def _passwords_are_hashed_well_in_production(self) -> Self:
+        if self.app_env == "production" and self.password_rounds < FEWEST_ROUNDS:
+            raise ValueError(f"PASSWORD_ROUNDS must be at least {FEWEST_ROUNDS} when APP_ENV is production")
+        return self
 
     def with_stores(self, *, database_url: str = "", database_owner_url: str = "", redis_url: str = "") -> Self:
         """The same with the addresses of stores that are ours; each the environment names stays."""

@@ -80,7 +80,7 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
     journal = (tracing.journal if tracing else Journal)(database_url, schema, name="api")
     redis_url = settings.redis_url.get_secret_value()
     views = Views(redis_url, schema, journal)
-    passwords = Passwords()
+    passwords = Passwords(rounds=settings.password_rounds)
     line = Line(settings.database_url.get_secret_value(), schema, name="api sessions")
     limits = Limits(**{field.name: getattr(settings, field.name) for field in fields(Limits)})
     keys = settings.secret_keys
@@ -172,7 +172,9 @@ async def _serve(settings: Settings) -> None:
                 log_config=None,
                 timeout_keep_alive=KEEP_ALIVE,
                 timeout_graceful_shutdown=STOP_WITHIN,
-            )
+            ),
+            made,
+            drain=settings.drain_seconds,
         )
         await _must_be_usable(made.journal)
         async with _watched(settings, "api", {"journal": standing.of_journal(made.journal)}):
@@ -181,13 +183,31 @@ async def _serve(settings: Settings) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, which would repeat the signal that stopped it, before anything of ours was closed."""
+    """uvicorn's, which would repeat the signal that stopped it, before anything of ours was closed, and would turn away
+    whoever has not heard yet that it stops: it drains first."""
+
+    def __init__(self, config: uvicorn.Config, rooms: Rooms, *, drain: float) -> None:
+        super().__init__(config)
+        self._rooms = rooms
+        self._drain = drain
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     def stop(self) -> None:
+        """Be ready no longer, hang up after every answer, and stop after `drain` seconds; told twice, at once."""
+        if self._drain and not self._rooms.draining.is_set():
+            hang_up = (b"connection", b"close")
+            self.config.encoded_headers.append(hang_up)  # from the next second on
+            self.server_state.default_headers = [*self.server_state.default_headers, hang_up]
+            asyncio.get_running_loop().call_later(self._drain, self._leave)
+        else:
+            self._leave()
+        self._rooms.draining.set()
+
+    def _leave(self) -> None:
+        self._rooms.streams.let_go()
         self.should_exit = True
 
 

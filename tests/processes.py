@@ -113,15 +113,19 @@ def environment(stores: Stores, place: Place, logs: Path) -> dict[str, str]:
         "REDIS_URL": stores.redis_url,
         "DAYBOOK_SCHEMA": place.schema,
         "DAYBOOK_DATA": os.fspath(logs / "data"),
+        "PASSWORD_ROUNDS": "4",
         "SECRET_KEY": SECRET_KEY,
     }
 
 
 @contextmanager
-def started(name: str, stores: Stores, place: Place, logs: Path, *, number: int) -> Iterator[list[Running]]:
-    """So many processes of one kind on one journal; all are gone afterwards."""
+def started(
+    name: str, stores: Stores, place: Place, logs: Path, *, number: int, **settings: str
+) -> Iterator[list[Running]]:
+    """So many processes of one kind on one journal, told `settings` besides; all are gone afterwards."""
     with ExitStack() as running:
-        processes = [Running(name, environment(stores, place, logs), logs / f"{name}-{n}.log") for n in range(number)]
+        told = environment(stores, place, logs) | settings
+        processes = [Running(name, dict(told), logs / f"{name}-{n}.log") for n in range(number)]
         for process in processes:
             process.start()
             running.callback(process.stop)
@@ -129,11 +133,14 @@ def started(name: str, stores: Stores, place: Place, logs: Path, *, number: int)
 
 
 @contextmanager
-def daybook(stores: Stores, place: Place, logs: Path, *, apis: int = 1, followers: int = 1) -> Iterator[list[Api]]:
-    """API processes and followers on one journal; all are gone afterwards."""
+def daybook(
+    stores: Stores, place: Place, logs: Path, *, apis: int = 1, followers: int = 1, **settings: str
+) -> Iterator[list[Api]]:
+    """API processes and followers on one journal, told `settings` besides; all are gone afterwards."""
     with ExitStack() as running:
-        running.enter_context(started("follow", stores, place, logs, number=followers))
-        answering = [Api("api", environment(stores, place, logs), logs / f"api-{number}.log") for number in range(apis)]
+        running.enter_context(started("follow", stores, place, logs, number=followers, **settings))
+        told = environment(stores, place, logs) | settings
+        answering = [Api("api", dict(told), logs / f"api-{number}.log") for number in range(apis)]
         for api in answering:
             api.start()
             running.callback(api.stop)

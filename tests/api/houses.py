@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -41,6 +41,7 @@ from journal.journal import Journal
 from projections import activity, availability, bookings, spaces, utilisation
 from projections.following import Follower
 from projections.reading import Views
+from tests.api.served import InTurns, Served, left_out
 from tests.journals import Place
 
 SECRET = "a secret for tests that is long enough to sign with"
@@ -53,19 +54,31 @@ GENEROUS = Limits(**dict.fromkeys((field.name for field in fields(Limits)), 1_00
 class House:
     """A running façade. Whoever asks it something reads after everything it told anybody, however slow the machine."""
 
-    app: FastAPI
     rooms: Rooms
-    letters: list[Letter]
     following: bool = True
+    made: FastAPI | None = None  # None where others serve it
+    written: list[Letter] | None = None
+    place: Place | None = None
     clients: list[AsyncClient] = field(default_factory=list)
     _told: int = 0
+
+    @property
+    def app(self) -> FastAPI:
+        return self.made or left_out("the application is in another process")
+
+    @property
+    def letters(self) -> list[Letter]:
+        """What was written to somebody, in order."""
+        return left_out("letters are written in another process") if self.written is None else self.written
 
     def client(self, user_id: UUID | None = None, address: str = "127.0.0.1", **headers: str) -> AsyncClient:
         """A client at an address, with a token of the user if one is named."""
         if user_id is not None:
             headers |= {"Authorization": f"Bearer {self.rooms.tokens.issued_to(user_id)}"}
         client = AsyncClient(
-            transport=ASGITransport(self.app, client=(address, 123)),
+            transport=InTurns(self.place.urls, address)
+            if isinstance(self.place, Served)
+            else ASGITransport(self.app, client=(address, 123)),
             base_url="http://daybook",
             headers=headers,
             event_hooks={"request": [self._read_after], "response": [self._be_told]},
@@ -144,6 +157,17 @@ async def a_house(
     described: bool = True,
 ) -> AsyncIterator[House]:
     """The façade over the journal at `place`; `keys` take the place of our secret key."""
+    served = isinstance(place, Served)
+    if served and (
+        url
+        or keys
+        or secure_cookies
+        or not unverified_may_book
+        or proxies
+        or redis_url
+        or (limits, window) != (GENEROUS, MINUTE)
+    ):
+        left_out("it has settings of its own")
     keys, letters = [*keys, SECRET], list[Letter]()
     journal = Journal(url or place.url, place.schema)
     views = Views(stores.redis_url, place.schema, journal)
@@ -169,11 +193,12 @@ async def a_house(
         secure_cookies=secure_cookies,
         unverified_may_book=unverified_may_book,
     )
-    app = create_app(rooms, version="1.2.3", described=described, reset=reset)
-    house = House(app, rooms, letters, following)
-    follower = asyncio.create_task(Follower(stores.redis_url, place.schema, journal).run()) if following else None
+    app = None if served else create_app(rooms, version="1.2.3", described=described, reset=reset)
+    house = House(rooms, following, app, None if served else letters, place)
+    following_here = following and not served
+    follower = asyncio.create_task(Follower(stores.redis_url, place.schema, journal).run()) if following_here else None
     try:
-        async with house.app.router.lifespan_context(house.app):
+        async with app.router.lifespan_context(app) if app else nullcontext():
             if following:
                 await _views_answer(views)
             yield house

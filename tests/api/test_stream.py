@@ -87,6 +87,7 @@ async def streaming(
     house: House, user_id: UUID | None, *, after: int | None = None, token: str | None = None
 ) -> AsyncIterator[Stream]:
     """A connection to the stream with a token of the user, hung up at the end."""
+    app = house.app
     stream = Stream()
     headers = [] if after is None else [(b"last-event-id", b"%d" % after)]
     if user_id is not None:
@@ -106,7 +107,7 @@ async def streaming(
 
     async def served() -> None:
         try:
-            await house.app(scope, stream.receive, stream.send)
+            await app(scope, stream.receive, stream.send)
         finally:
             stream.ended.set()
 

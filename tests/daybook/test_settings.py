@@ -144,6 +144,13 @@ def test_production_starts_with_a_secret_made_by_chance(monkeypatch):
         assert settings.read(signs=True).app_env == "production"
 
 
+def test_passwords_are_hashed_well_in_production():
+    with pytest.raises(ValidationError, match="PASSWORD_ROUNDS must be at least 10"):
+        Settings(password_rounds=9)
+    assert Settings(password_rounds=10).password_rounds == 10
+    assert Settings(app_env="test", password_rounds=4).password_rounds == 4
+
+
 def test_whoever_signs_nothing_needs_no_secret(tmp_path, monkeypatch):
     monkeypatch.setenv("DAYBOOK_DATA", str(tmp_path / "data"))
 
