@@ -86,6 +86,7 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
             sessions=Sessions(line, keys, life=settings.refresh_token_life),
             letters=Letters(line, keys[0], send=_tell if settings.is_development else _keep_quiet),
             tokens=tokens,
+            keys=keys,
             throttling=throttling,
             callers=Callers(journal),
             streams=streams,

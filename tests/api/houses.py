@@ -132,6 +132,7 @@ async def a_house(
         sessions=Sessions(line, keys),
         letters=Letters(line, keys[0], send=letters.append),
         tokens=tokens,
+        keys=keys,
         throttling=throttling,
         callers=Callers(journal),
         streams=Streams(journal),
