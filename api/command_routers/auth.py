@@ -91,7 +91,7 @@ async def register(body: Registration, request: Request) -> Response:
     command = RegisterUser(user_id=user_id, account=account)
     done = await rooms.deciding.do(command, by=Author.person(user_id), request=sent)
     if sent.retryable:
-        account = await _as_made(rooms, user_id, account, password)
+        account = await _as_made(request, user_id, account, password)
     document = {
         "user": user_document(done.subject, account),
         "access_token": rooms.tokens.issued_to(user_id),
@@ -135,14 +135,19 @@ async def _write(rooms: Rooms, kind: Kind, email: str) -> None:
         log.warning("a letter could not be written: the journal does not answer")
 
 
-async def _as_made(rooms: Rooms, user_id: UUID, asked: Account, password: str) -> Account:
-    """The account as it is kept. Raises `KeyReused` if another request made it: of a password no digest is kept."""
+async def _as_made(request: Request, user_id: UUID, asked: Account, password: str) -> Account:
+    """The account as it is kept. Raises `KeyReused` if another request made it: of a password no digest is kept.
+
+    Where one was made before, its password is tried, so that it counts as a sign-in. Raises `Problem` (429).
+    """
+    rooms = rooms_of(request)
     made = (await accounts.of_users(rooms.journal, [user_id])).get(user_id)
     if made is None:  # it was erased since
         raise KeyReused
-    if made.password_hash != asked.password_hash and not (
-        await rooms.passwords.match(password, made.password_hash) and made.full_name == asked.full_name
-    ):
+    if made.password_hash == asked.password_hash:
+        return made
+    await rooms.throttling.count(Action.SIGN_IN, request, account=made.email)
+    if not await rooms.passwords.match(password, made.password_hash) or made.full_name != asked.full_name:
         raise KeyReused
     return made
 
