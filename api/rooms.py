@@ -1,6 +1,7 @@
 """What the routes are handed: the parts of the house they work with, made by the wiring."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from starlette.requests import Request
@@ -31,6 +32,7 @@ class Rooms:
     sessions: Sessions
     letters: Letters
     tokens: Tokens
+    keys: Sequence[str] = field(repr=False)  # the secret keys, the one in use first
     throttling: Throttling
     callers: Callers
     streams: Streams

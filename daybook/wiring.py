@@ -97,6 +97,7 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
             sessions=Sessions(line, keys, life=settings.refresh_token_life),
             letters=Letters(line, keys[0], told=_tell if _tells_tokens(settings) else _keep_quiet),
             tokens=tokens,
+            keys=keys,
             throttling=throttling,
             callers=Callers(journal),
             streams=streams,

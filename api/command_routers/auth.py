@@ -19,7 +19,7 @@ from api.correlation import correlation_id
 from api.documents import DetailDocument, RegisteredDocument, TokenDocument, user_document
 from api.problems import PROBLEMS, Problem, refusing
 from api.rooms import Rooms, rooms_of
-from api.sending import COMMAND, entered, request_of, waits
+from api.sending import COMMAND, entered, idempotency_key, waits
 from api.throttling import Action
 from booking.refusals import EmailTaken, PasswordAlreadyChanged, UserInactive
 from commands import accounts, deciding
@@ -27,6 +27,7 @@ from commands.accounts import Account
 from commands.command import Author
 from commands.deciding import KeyReused
 from commands.letters import Kind
+from commands.opaque import derived_id
 from commands.passwords import is_common
 from commands.users import ChangePassword, RegisterUser, VerifyEmail
 from journal.connection import Unavailable
@@ -91,13 +92,14 @@ async def register(body: Registration, request: Request) -> Response:
     cookies.must_be_same_origin(request)
     rooms = rooms_of(request)
     await rooms.throttling.count(Action.REGISTRATION, request)
-    sent = await request_of(request, Author.system(f"registration {body.email}"), digested=False)
-    password, user_id = body.password.get_secret_value(), sent.command_id
+    key, password = idempotency_key(request), body.password.get_secret_value()
+    user_id = await _new_id(rooms, body.email, key)
+    sent = deciding.Request(command_id=user_id, correlation_id=correlation_id.get(), retryable=key is not None)
     account = Account(email=body.email, full_name=body.full_name, password_hash=await rooms.passwords.hashed(password))
     command = RegisterUser(user_id=user_id, account=account)
     done = await rooms.deciding.do(command, by=Author.person(user_id), request=sent)
     if sent.retryable:
-        account = await _as_made(rooms, user_id, account, password)
+        account = await _as_made(request, user_id, account, password)
     document = {
         "user": user_document(done.subject, account),
         "access_token": rooms.tokens.issued_to(user_id),
@@ -108,6 +110,18 @@ async def register(body: Registration, request: Request) -> Response:
         answer.headers.update(cookies.kept(rooms, token))
     answer.background = BackgroundTask(_write, rooms, Kind.VERIFICATION, account.email)
     return answer
+
+
+async def _new_id(rooms: Rooms, email: str, key: str | None) -> UUID:
+    """The id of who registers: by chance, or the one that this Idempotency-Key gave them before.
+
+    Facts bear it for ever, so it is made under the secret key: whoever guesses an address cannot try it on an id.
+    """
+    if key is None:
+        return uuid4()
+    ids = [derived_id(f"registration {email}\x1f{key}".encode(), secret) for secret in rooms.keys]
+    given = await accounts.of_users(rooms.journal, ids) if len(ids) > 1 else {}
+    return next((id for id in ids if id in given), ids[0])
 
 
 async def _signed_in(request: Request, user_id: UUID, password_hash: str) -> str | None:
@@ -129,14 +143,19 @@ async def _write(rooms: Rooms, kind: Kind, email: str) -> None:
         log.warning("a letter could not be written: the journal does not answer")
 
 
-async def _as_made(rooms: Rooms, user_id: UUID, asked: Account, password: str) -> Account:
-    """The account as it is kept. Raises `KeyReused` if another request made it: of a password no digest is kept."""
+async def _as_made(request: Request, user_id: UUID, asked: Account, password: str) -> Account:
+    """The account as it is kept. Raises `KeyReused` if another request made it: of a password no digest is kept.
+
+    Where one was made before, its password is tried, so that it counts as a sign-in. Raises `Problem` (429).
+    """
+    rooms = rooms_of(request)
     made = (await accounts.of_users(rooms.journal, [user_id])).get(user_id)
-    if made is None:  # erased since
+    if made is None:  # it was erased since
         raise KeyReused
-    if made.password_hash != asked.password_hash and not (
-        await rooms.passwords.match(password, made.password_hash) and made.full_name == asked.full_name
-    ):
+    if made.password_hash == asked.password_hash:
+        return made
+    await rooms.throttling.count(Action.SIGN_IN, request, account=made.email)
+    if not await rooms.passwords.match(password, made.password_hash) or made.full_name != asked.full_name:
         raise KeyReused
     return made
 

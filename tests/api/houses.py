@@ -184,6 +184,7 @@ async def a_house(
         sessions=Sessions(line, keys),
         letters=Letters(line, keys[0], told=letters.append),
         tokens=tokens,
+        keys=keys,
         throttling=throttling,
         callers=Callers(journal),
         streams=Streams(journal),

@@ -66,6 +66,25 @@ async def test_guesses_at_one_account_are_turned_away_from_however_many_addresse
     assert answers[-1].json()["type"] == "urn:daybook:problem:too-many-requests"
 
 
+async def test_a_password_guessed_by_repeating_a_registration_counts_as_a_sign_in(
+    stores: Stores, own_place: Place
+) -> None:
+    async with throttled(stores, own_place, sign_ins_per_account=3) as house:
+        body = {"email": "ana@example.org", "password": PASSWORD, "full_name": "Ana"}
+
+        async def registering(password: str, address: str) -> Response:
+            client = house.client(address=address, **{"Idempotency-Key": "1"})
+            return await client.post("/auth/register", json=body | {"password": password})
+
+        made = await registering(PASSWORD, "198.51.100.1")
+        guesses = [await registering(f"guess number {n}", f"198.51.100.{n}") for n in range(5)]
+        right = await sign_in(house, body["email"], PASSWORD)
+
+    assert made.status_code == 201
+    assert statuses(guesses) == [422] * 3 + [429] * 2
+    assert right.status_code == 429
+
+
 async def test_an_address_without_an_account_is_turned_away_alike(stores: Stores, own_place: Place) -> None:
     async with throttled(stores, own_place, sign_ins_per_account=2, resets_per_account=1) as house:
         known, unknown = await registered(house), "nobody@example.org"
