@@ -25,6 +25,7 @@ from booking.events import (
     SpaceManagersNamed,
     SpecialHoursCleared,
     SpecialHoursSet,
+    UserErased,
     UserRegistered,
 )
 from booking.opening_hours import WEEKDAYS, OpeningHours, Window
@@ -108,6 +109,10 @@ def registered(
     user_id: UUID = ANA, *, role: Role = Role.STUDENT, max_active_bookings: int = 5, at: datetime = NEW_YEAR
 ) -> UserRegistered:
     return UserRegistered(user_id=user_id, role=role, max_active_bookings=max_active_bookings, at=at)
+
+
+def erased(user_id: UUID = ANA, *, role: Role = Role.STUDENT, at: datetime = MONDAY_8AM) -> UserErased:
+    return UserErased(user_id=user_id, role=role, at=at)
 
 
 def created(

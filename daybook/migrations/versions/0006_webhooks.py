@@ -6,7 +6,7 @@ Revision ID: 0006
 from daybook.migrations.scripts import carry_out
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 # `posted` is the position up to which the deliveries of a webhook stand in their table. Secrets are sealed.
 WEBHOOKS = """
