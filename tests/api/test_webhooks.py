@@ -45,6 +45,7 @@ async def test_a_webhook_is_shown_with_its_secret_once_and_without_it_ever_after
     first, second = [await admin.post("/admin/webhooks", json=BODY, headers=again) for _ in range(2)]
 
     webhook = first.json()
+    assert first.headers["Location"] == f"/admin/webhooks/{webhook['id']}"
     secret = webhook.pop("secret")
     assert secret.startswith("whsec_")
     assert (second.status_code, second.json()["type"]) == (409, "urn:daybook:problem:shown-before")
