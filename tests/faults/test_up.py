@@ -199,8 +199,8 @@ def test_each_program_has_a_port_of_its_own_for_its_metrics(start, stores):
         REDIS_URL=stores.redis_url,
     )
 
-    household.until("api | metrics on 40100")
-    household.until("follow | metrics on 40101")
+    household.until(r"api \| metrics on 40100")
+    household.until(r"follow \| metrics on 40101")
     household.until("Metrics   http://127.0.0.1:40100/metrics")
 
 
