@@ -1,7 +1,7 @@
 # Everything from a bare machine: Python >= 3.11 and make. PYTHON=… names another interpreter, PORT=… another port.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint lock bench clean
+.PHONY: help run test test-fast lint reference lock bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,6 +21,7 @@ help:
 	@echo "make test       every test, against stores of its own"
 	@echo "make test-fast  the tests that need nothing started"
 	@echo "make lint       style, types and who may import whom"
+	@echo "make reference  write anew what the docs say by the code: facts, problems, the Postman collection"
 	@echo "make bench      the figures"
 	@echo "make lock       resolve the dependencies anew (UPGRADE=--upgrade for newer ones)"
 	@echo "make clean      remove the environment and what tools left; the data stays"
@@ -40,6 +41,9 @@ lint: $(DEV)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+reference: $(DEV)
+	@$(BIN)/python -m tests.reference
 
 bench: $(DEV)
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -21,7 +21,8 @@ NOT_SAMPLED = "-00"
 TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 """W3C Trace Context §3.2: the trace, the caller's span, the flags."""
 
-_GIVEN = re.compile(rb"[\x21-\x7e]{1,128}")
+# An id is kept for ever, and no e-mail address is to be: what holds an `@`, written as it is or encoded, is no id.
+_GIVEN = re.compile(rb"[A-Za-z0-9._:/+=-]{1,128}")
 
 
 def begin(given: bytes | None, traceparent: bytes | None) -> str:

@@ -56,6 +56,7 @@ def configure(level: str, *, for_people: bool) -> None:
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells whole addresses, which may hold a token
 
 
 def telling(*, for_people: bool) -> Tell:

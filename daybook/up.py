@@ -48,7 +48,8 @@ def up(
             redis_url=stores.redis_url,
         )
         migrate(settings)
-        environment = settings.as_environment(terminal=sys.stdout.isatty())
+        # Nobody balances between one API, so it stops at once.
+        environment = settings.as_environment(terminal=sys.stdout.isatty()) | {"DRAIN_SECONDS": "0"}
         programs = [
             Program(name, command, {**environment, "METRICS_PORT": str(metrics_ports.get(name, 0))}, say)
             for name, command in commands.items()

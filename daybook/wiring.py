@@ -22,15 +22,18 @@ from redis import Redis
 
 from api.app import create_app
 from api.callers import Callers
-from api.protocol import Protocol
+from api.origins import Origins
+from api.protocol import Protocol, ProtocolBehindTls
 from api.rooms import Rooms
 from api.streams import Streams
 from api.throttling import Limits, Throttling
 from api.tokens import Tokens
 from commands.accounts import Passwords
 from commands.deciding import Deciding
+from commands.destinations import Destinations
 from commands.letters import Letter, Letters
 from commands.sessions import Sessions
+from commands.webhooks import Secrets
 from daybook import logs, standing, working
 from daybook.settings import Settings
 from daybook.standing import Ask
@@ -77,13 +80,14 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
     journal = (tracing.journal if tracing else Journal)(database_url, schema, name="api")
     redis_url = settings.redis_url.get_secret_value()
     views = Views(redis_url, schema, journal)
-    passwords = Passwords()
+    passwords = Passwords(rounds=settings.password_rounds)
     line = Line(settings.database_url.get_secret_value(), schema, name="api sessions")
     limits = Limits(**{field.name: getattr(settings, field.name) for field in fields(Limits)})
-    keys = [key.get_secret_value() for key in (settings.secret_key, settings.previous_secret_key) if key]
+    keys = settings.secret_keys
     tokens = Tokens(keys, life=settings.access_token_life)
     throttling = Throttling(redis_url, schema, tokens, limits, proxies=settings.trusted_proxies)
     streams = Streams(journal)
+    destinations = Destinations(private=settings.webhooks_to_private_addresses)
     try:
         yield Rooms(
             journal=journal,
@@ -91,16 +95,21 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
             views=views,
             passwords=passwords,
             sessions=Sessions(line, keys, life=settings.refresh_token_life),
-            letters=Letters(line, keys[0], send=_tell if settings.is_development else _keep_quiet),
+            letters=Letters(line, keys[0], told=_tell if _tells_tokens(settings) else _keep_quiet),
             tokens=tokens,
+            keys=keys,
             throttling=throttling,
             callers=Callers(journal),
             streams=streams,
+            destinations=destinations,
+            webhook_secrets=Secrets(keys),
+            origins=Origins(settings.cors_origins),
             secure_cookies=settings.app_env == "production",
             unverified_may_book=settings.unverified_may_book,
         )
     finally:
         passwords.close()
+        destinations.close()
         await streams.close()
         await throttling.close()
         await views.close()
@@ -108,13 +117,17 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
         await journal.close()
 
 
+def _tells_tokens(settings: Settings) -> bool:
+    return settings.is_development and not settings.smtp_url
+
+
 def _tell(letter: Letter) -> None:
-    """A development system sends no letters: what would stand in one is told to whoever reads its log."""
+    """Where a development system has no mail server, what stands in a letter is told to whoever reads its log."""
     log.info("a letter was written: %s, its token is %s", letter.kind, letter.token)
 
 
 def _keep_quiet(letter: Letter) -> None:
-    """The row is all there is until somebody sends it: a token in a log would let its readers in."""
+    """The worker sends it: a token in a log would let its readers in."""
     log.info("a letter was written: %s", letter.kind)
 
 
@@ -131,7 +144,7 @@ def reset(settings: Settings) -> None:
         # Nothing answers from here on. What is stored is swept by the follower, who may be building anew already.
         for view in VIEWS:
             keys = Keys.of(view.name, schema)
-            redis.delete(keys.active, keys.previous, keys.building, keys.apart().building)
+            redis.delete(keys.active, keys.previous, keys.building, keys.apart().building, keys.erased)
             redis.publish(keys.channel, "")
 
 
@@ -140,6 +153,7 @@ async def _serve(settings: Settings) -> None:
         app = create_app(
             made,
             version=_version(),
+            described=settings.is_described,
             reset=_resetting(settings) if settings.is_development else None,
             tell=logs.telling(for_people=_is_for_people(settings)),
         )
@@ -150,7 +164,7 @@ async def _serve(settings: Settings) -> None:
                 app,
                 settings.host,
                 settings.port,
-                http=Protocol,
+                http=ProtocolBehindTls if made.secure_cookies else Protocol,
                 ws="none",
                 lifespan="on",
                 proxy_headers=False,
@@ -159,7 +173,9 @@ async def _serve(settings: Settings) -> None:
                 log_config=None,
                 timeout_keep_alive=KEEP_ALIVE,
                 timeout_graceful_shutdown=STOP_WITHIN,
-            )
+            ),
+            made,
+            drain=settings.drain_seconds,
         )
         await _must_be_usable(made.journal)
         async with _watched(settings, "api", {"journal": standing.of_journal(made.journal)}):
@@ -168,13 +184,31 @@ async def _serve(settings: Settings) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn's, which would repeat the signal that stopped it, before anything of ours was closed."""
+    """uvicorn's, which would repeat the signal that stopped it, before anything of ours was closed, and would turn away
+    whoever has not heard yet that it stops: it drains first."""
+
+    def __init__(self, config: uvicorn.Config, rooms: Rooms, *, drain: float) -> None:
+        super().__init__(config)
+        self._rooms = rooms
+        self._drain = drain
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
     def stop(self) -> None:
+        """Be ready no longer, hang up after every answer, and stop after `drain` seconds; told twice, at once."""
+        if self._drain and not self._rooms.draining.is_set():
+            hang_up = (b"connection", b"close")
+            self.config.encoded_headers.append(hang_up)  # from the next second on
+            self.server_state.default_headers = [*self.server_state.default_headers, hang_up]
+            asyncio.get_running_loop().call_later(self._drain, self._leave)
+        else:
+            self._leave()
+        self._rooms.draining.set()
+
+    def _leave(self) -> None:
+        self._rooms.streams.let_go()
         self.should_exit = True
 
 

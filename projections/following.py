@@ -19,6 +19,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as NoAnswer
 
+from booking.events import UserErased
 from journal import chain
 from journal.connection import Unavailable
 from journal.folding import Named
@@ -59,7 +60,7 @@ class Followed:
     gathering_until: float = 0.0
     rest: float = POLL  # seconds
     is_cut_off: bool = False
-    kept: set[bytes] = field(default_factory=set)
+    swept: set[bytes] = field(default_factory=set)  # the numbers that were left when it was swept last
     sweeping: asyncio.Task[None] | None = None
 
     def forget(self) -> None:
@@ -185,13 +186,15 @@ class Follower:
             log.info("the view %s is built anew as generation %s", view.name, building.number.decode())
         followed.active, followed.building = active, building
         followed.previous = standing.previous if _of_version(standing.previous, view) else None
-        kept = {one.number for one in (standing.active, standing.building, standing.previous) if one}
-        if active and followed.kept != kept:
-            followed.kept = kept
-            followed.sweeping = asyncio.create_task(self._alone(self._sweep, followed, kept))
+        kept, last = await lease.keep(view.version)
+        if followed.swept != kept and (followed.sweeping is None or followed.sweeping.done()):
+            followed.sweeping = asyncio.create_task(self._alone(self._sweep, followed, kept, last))
 
     async def _post(self, followed: Followed, generation: Generation, facts: Sequence[Recorded]) -> None:
         """Fold a page into a generation; one that is being built takes over once there is no more."""
+        if erasures := [fact.position for fact in facts if isinstance(fact.event, UserErased)]:
+            await followed.lease.note_erasure(erasures[-1])
+            self._look_at = 0.0
         reached = generation
         if facts:
             begun, at = perf_counter(), time_ns()
@@ -219,8 +222,9 @@ class Follower:
         await followed.lease.withdraw(generation)
         self._look_at = 0.0
 
-    async def _sweep(self, followed: Followed, kept: set[bytes]) -> None:
-        await followed.lease.sweep(kept)
+    async def _sweep(self, followed: Followed, kept: set[bytes], last: int) -> None:
+        await followed.lease.sweep(kept, last)
+        followed.swept = kept
 
     async def _alone(
         self, do: Callable[[Followed, *Arguments], Awaitable[None]], followed: Followed, *arguments: *Arguments

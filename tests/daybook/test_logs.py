@@ -220,3 +220,11 @@ def test_people_read_a_plain_line(said: Said) -> None:
     (line,) = said()
     assert "hello" in line
     assert not line.startswith("{")
+
+
+def test_no_address_that_something_is_sent_to_is_told(said: Said) -> None:
+    logs.configure("DEBUG", for_people=False)
+
+    logging.getLogger("httpx").info("HTTP Request: POST https://example.org/hook?token=secret")
+
+    assert said() == []

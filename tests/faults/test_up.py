@@ -178,6 +178,13 @@ def test_a_second_one_on_the_same_data_is_refused(start):
     assert re.fullmatch(rf".* is in use by another daybook, process {first.running.pid}\n", second.said)
 
 
+def test_nobody_waits_for_its_api_to_drain(start):
+    household = start(DRAIN_SECONDS="60")
+    api = household.until(r"serving (\d+)")
+
+    assert psutil.Process(int(api[1])).environ()["DRAIN_SECONDS"] == "0"
+
+
 @pytest.mark.parametrize("victim", ["postgres", "valkey-server"])
 def test_a_killed_store_comes_back(start, victim):
     household = start()
