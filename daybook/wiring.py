@@ -223,7 +223,12 @@ async def _work(settings: Settings) -> None:
     journal = Journal(settings.database_url.get_secret_value(), settings.daybook_schema, name="work")
     try:
         await _must_be_usable(journal)
-        questions = {"journal": standing.of_journal(journal), "due": standing.of_due(journal)}
+        questions = {
+            "journal": standing.of_journal(journal),
+            "due": standing.of_due(journal),
+            "notices": standing.of_notices(journal),
+            "deliveries": standing.of_deliveries(journal),
+        }
         async with _watched(settings, "work", questions):
             await working.work(settings, journal)
     finally:

@@ -1,6 +1,8 @@
 """What the wiring makes of the settings where a mistake would let somebody in."""
 
 import logging
+import subprocess
+import sys
 
 import pytest
 from pydantic import SecretStr
@@ -40,3 +42,12 @@ async def test_what_a_letter_says_stands_in_the_log_of_a_development_system_alon
         assert (reader == ANA) is (app_env == "development")
         assert rooms.secure_cookies is (app_env == "production")
         assert str(ANA) not in said
+
+
+def test_whoever_is_not_watched_does_not_pay_for_it():
+    looking = "import sys, daybook.wiring; print(*sys.modules)"
+    imported = subprocess.run(
+        [sys.executable, "-c", looking], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert not {"prometheus_client", "daybook.metrics", "daybook.tracing", "opentelemetry.exporter"} & set(imported)
