@@ -75,7 +75,7 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
     limits = Limits(**{field.name: getattr(settings, field.name) for field in fields(Limits)})
     keys = [key.get_secret_value() for key in (settings.secret_key, settings.previous_secret_key) if key]
     tokens = Tokens(keys, life=settings.access_token_life)
-    throttling = Throttling(redis_url, schema, tokens, limits, proxies=settings.trusted_proxies)
+    throttling = Throttling(redis_url, schema, tokens, limits, key=keys[0], proxies=settings.trusted_proxies)
     streams = Streams(journal)
     try:
         yield Rooms(

@@ -123,7 +123,9 @@ async def a_house(
     line = Line(place.url, place.schema, name="sessions")
     passwords = Passwords(rounds=rounds)
     tokens = Tokens(keys, life=LIFE)
-    throttling = Throttling(redis_url or stores.redis_url, place.schema, tokens, limits, proxies=proxies, window=window)
+    throttling = Throttling(
+        redis_url or stores.redis_url, place.schema, tokens, limits, key=keys[0], proxies=proxies, window=window
+    )
     rooms = Rooms(
         journal=journal,
         deciding=Deciding(journal, Aggregates(journal)),
