@@ -175,7 +175,9 @@ async def a_house(
     passwords = Passwords(rounds=rounds)
     destinations = Destinations(private=private_webhooks)
     tokens = Tokens(keys, life=LIFE)
-    throttling = Throttling(redis_url or stores.redis_url, place.schema, tokens, limits, proxies=proxies, window=window)
+    throttling = Throttling(
+        redis_url or stores.redis_url, place.schema, tokens, limits, key=keys[0], proxies=proxies, window=window
+    )
     rooms = Rooms(
         journal=journal,
         deciding=Deciding(journal, Aggregates(journal)),
