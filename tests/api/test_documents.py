@@ -39,6 +39,7 @@ async def test_every_operation_says_what_it_answers_and_how_it_refuses(openapi: 
         assert "422" not in operation["responses"], (method, path)
 
 
+@pytest.mark.one_process("they are for development and offer more")
 async def test_every_command_of_a_user_takes_a_key(openapi: dict[str, Any]) -> None:
     """Signing in and out, and what a token or a password is spent for, are not carried out twice anyway."""
     commands = {
@@ -51,6 +52,7 @@ async def test_every_command_of_a_user_takes_a_key(openapi: dict[str, Any]) -> N
     assert all("Idempotency-Key" in names for names in commands.values())
 
 
+@pytest.mark.one_process("they are for development and offer more")
 async def test_what_needs_signing_in_says_so(openapi: dict[str, Any]) -> None:
     public = {place for place, operation in operations(openapi).items() if not operation.get("security")}
 
