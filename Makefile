@@ -1,7 +1,7 @@
 # Everything from a bare machine: Python >= 3.11 and make. PYTHON=… names another interpreter, PORT=… another port.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint lock bench clean
+.PHONY: help run test test-fast lint lock bench docs clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -22,6 +22,7 @@ help:
 	@echo "make test-fast  the tests that need nothing started"
 	@echo "make lint       style, types and who may import whom"
 	@echo "make bench      the figures"
+	@echo "make docs       the pages as a site, in site/, with the reference of the command line brought up to date"
 	@echo "make lock       resolve the dependencies anew (UPGRADE=--upgrade for newer ones)"
 	@echo "make clean      remove the environment and what tools left; the data stays"
 
@@ -44,6 +45,10 @@ lint: $(DEV)
 bench: $(DEV)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
+docs: $(DEV)
+	@$(BIN)/typer daybook.cli utils docs --name daybook --title "The daybook command" --output docs/reference/cli.md
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 COMPILE = $(BIN)/uv pip compile pyproject.toml --extra build --universal --generate-hashes --quiet $(UPGRADE) \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links
 lock: $(DEV)
@@ -51,7 +56,7 @@ lock: $(DEV)
 	$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) site .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find $(wildcard $(PACKAGES) tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +
 
 # The pip that comes with Python 3.11 takes twice as long over the same, so the lock's own is installed first. Bytecode is
