@@ -1,7 +1,7 @@
 # Everything from a bare machine: Python >= 3.11 and make. PYTHON=… names another interpreter, PORT=… another port.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint lock bench docs clean
+.PHONY: help run test test-fast lint reference docs lock bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,8 +21,9 @@ help:
 	@echo "make test       every test, against stores of its own"
 	@echo "make test-fast  the tests that need nothing started"
 	@echo "make lint       style, types and who may import whom"
+	@echo "make reference  write anew what the docs say by the code: facts, problems, commands, the Postman collection"
+	@echo "make docs       the pages as a site, in site/"
 	@echo "make bench      the figures"
-	@echo "make docs       the pages as a site, in site/, with the reference of the command line brought up to date"
 	@echo "make lock       resolve the dependencies anew (UPGRADE=--upgrade for newer ones)"
 	@echo "make clean      remove the environment and what tools left; the data stays"
 
@@ -42,12 +43,14 @@ lint: $(DEV)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: $(DEV)
-	@$(BIN)/python -m benchmarks $(ARGS)
+reference: $(DEV)
+	@$(BIN)/python -m tests.reference
 
 docs: $(DEV)
-	@$(BIN)/typer daybook.cli utils docs --name daybook --title "The daybook command" --output docs/reference/cli.md
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+bench: $(DEV)
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 COMPILE = $(BIN)/uv pip compile pyproject.toml --extra build --universal --generate-hashes --quiet $(UPGRADE) \
 	--no-header --no-annotate --no-emit-index-url --no-emit-find-links

@@ -8,9 +8,11 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
+from booking.events import UserErased
+from journal import codec
 from journal.connection import Unavailable
 from journal.journal import Journal, Recorded
 
@@ -83,7 +85,7 @@ class Streams:
                 facts = [fact for fact in listener.waiting if fact.position > told]
                 listener.waiting.clear()
                 told = facts[-1].position if facts else told
-                yield facts
+                yield _without_erased_texts(facts)
         finally:
             self._listeners.discard(listener)
             if not self._listeners:
@@ -137,3 +139,14 @@ class Streams:
             reading.cancel()
             with suppress(asyncio.CancelledError):
                 await reading
+
+
+def _without_erased_texts(facts: Sequence[Recorded]) -> Sequence[Recorded]:
+    """What waited is told without the texts of those who were erased while it did."""
+    erased = {fact.event.user_id for fact in facts if isinstance(fact.event, UserErased)}
+    if not erased:
+        return facts
+    return [
+        replace(fact, event=codec.opened(fact.event, {})) if codec.sealed_for(fact.event) in erased else fact
+        for fact in facts
+    ]

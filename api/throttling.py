@@ -31,6 +31,9 @@ ANSWER_WITHIN = 0.5  # seconds that a request waits for Redis
 LEFT_ALONE = 1.0  # seconds after a failure in which no request waits for Redis again
 SHARE = 100  # requests of a caller that a process takes at a time, a twentieth of their limit at most
 
+LIMITS = "daybook.limits"
+"""Where the scope of a request that was counted one by one has the header fields that tell what is left."""
+
 # KEYS count; ARGV limit, wanted, window in ms. The answer: how many were granted, how many are left, ms to the end of
 # the window. A window begins with the first that is counted.
 _TAKE = Script("""
@@ -59,6 +62,15 @@ class Action(StrEnum):
     SIGN_IN = "sign-in"
     REGISTRATION = "registration"
     RESET = "reset"
+
+
+@dataclass(frozen=True, slots=True)
+class _Granted:
+    """How many were granted, at least one, how many are left to others, and until when, by the loop's clock."""
+
+    number: int
+    left: int
+    until: float
 
 
 @dataclass(slots=True)
@@ -108,42 +120,51 @@ class Throttling:
         share = self._shares.get(caller)
         now = asyncio.get_running_loop().time()
         if share is None or share.left == 0 or share.until <= now:
-            granted, until = await self._take(
+            granted = await self._take(
                 "requests", self._per_caller, caller, wanted=max(1, min(SHARE, self._per_caller // 20))
             )
             share = self._shares.get(caller)
             if share is None or share.until <= now:
-                share = _Taken(0, until)
+                share = _Taken(0, granted.until)
                 self._shares.put(caller, share)
-            share.left += granted
+            share.left += granted.number
         share.left -= 1
 
     async def count(self, action: Action, request: Request, *, account: str | None = None) -> None:
         """Count an action by its address and by the account it is about, whether there is one or not.
 
-        Raises `Problem` (429).
+        The answer will tell what is left (`LIMITS`). Raises `Problem` (429).
         """
-        await self._take(f"{action}-per-address", self._per_address[action], self._address(request.scope))
+        counted = [(f"{action}-per-address", self._per_address[action], self._address(request.scope))]
         if account is not None:
-            await self._take(f"{action}-per-account", self._per_account[action], account)
+            counted.append((f"{action}-per-account", self._per_account[action], account))
+        policies, lefts = [], []
+        for policy, limit, subject in counted:
+            granted = await self._take(policy, limit, subject)
+            policies.append(self._policy(policy, limit))
+            lefts.append(_left(policy, granted.left, granted.until - asyncio.get_running_loop().time()))
+        request.scope[LIMITS] = [
+            (b"ratelimit-policy", ", ".join(policies).encode()),
+            (b"ratelimit", ", ".join(lefts).encode()),
+        ]
 
-    async def _take(self, policy: str, limit: int, subject: str, *, wanted: int = 1) -> tuple[int, float]:
-        """How many of the `wanted` are granted, at least one, and until when. Raises `Problem` (429)."""
+    async def _take(self, policy: str, limit: int, subject: str, *, wanted: int = 1) -> _Granted:
+        """Take `wanted`, or as many as there are. Raises `Problem` (429) if there is none."""
         # Nobody's address stands in Redis, not even for a minute.
         name = f"{self._prefix}:{policy}:{blake2b(subject.encode(), digest_size=12).hexdigest()}"
         clock = asyncio.get_running_loop().time
         if clock() >= self._left_alone_until:
             try:
-                granted, _, left_ms = await _TAKE.run(self._asking.ask, [name], [limit, wanted, self._window * 1000])
+                granted, left, left_ms = await _TAKE.run(self._asking.ask, [name], [limit, wanted, self._window * 1000])
             except (RedisError, OSError, TimeoutError):
                 self._left_alone_until = clock() + LEFT_ALONE
             else:
                 if not granted:
                     raise self._too_many(policy, limit, left_ms / 1000)
-                return granted, clock() + left_ms / 1000
+                return _Granted(granted, left, clock() + left_ms / 1000)
         return self._take_alone(name, policy, limit, wanted, clock())
 
-    def _take_alone(self, name: str, policy: str, limit: int, wanted: int, now: float) -> tuple[int, float]:
+    def _take_alone(self, name: str, policy: str, limit: int, wanted: int, now: float) -> _Granted:
         taken = self._alone.get(name)
         if taken is None or taken.until <= now:
             taken = _Taken(limit, now + self._window)
@@ -152,7 +173,7 @@ class Throttling:
         if not granted:
             raise self._too_many(policy, limit, taken.until - now)
         taken.left -= granted
-        return granted, taken.until
+        return _Granted(granted, taken.left, taken.until)
 
     def _caller(self, scope: Scope) -> str:
         """The user whose token the request bears, else its address."""
@@ -190,13 +211,20 @@ class Throttling:
             f"Ask again in {wait} seconds.",
             headers={
                 "Retry-After": str(wait),
-                "RateLimit-Policy": f'"{policy}";q={limit};w={self._window}',
-                "RateLimit": f'"{policy}";r=0;t={wait}',
+                "RateLimit-Policy": self._policy(policy, limit),
+                "RateLimit": _left(policy, 0, seconds),
             },
         )
 
+    def _policy(self, policy: str, limit: int) -> str:
+        return f'"{policy}";q={limit};w={self._window}'
+
     async def close(self) -> None:
         await self._asking.close()
+
+
+def _left(policy: str, number: int, seconds: float) -> str:
+    return f'"{policy}";r={number};t={max(1, math.ceil(seconds))}'
 
 
 @lru_cache(maxsize=4_096)

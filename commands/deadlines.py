@@ -1,16 +1,17 @@
 """Work the clock starts: taken when it is due, handed to actors, carried out as commands like any other."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TypeVar
 from uuid import uuid4
 
-from commands import due
 from commands.bookings import ExpireBookings
 from commands.command import Author
 from commands.deciding import Deciding, Request
 from commands.due import Work
 from journal.connection import Unavailable
-from journal.journal import Journal
+
+T = TypeVar("T")
 
 CLOCK = Author.system("clock")
 
@@ -18,35 +19,24 @@ PER_MESSAGE = 30
 """Bookings that share a command, and with it a read and an append."""
 
 
-async def keep_posting(journal: Journal, *, on_trouble: Callable[[Unavailable], None]) -> None:
-    """Post the journal to the table of due work as it grows, until cancelled."""
-    bell = journal.bell()
-    try:
-        while True:
-            try:
-                if await due.post(journal) == 0:
-                    await bell.wait(0.5)
-            except Unavailable as trouble:
-                on_trouble(trouble)
-                await asyncio.sleep(0.5)
-    finally:
-        await bell.close()
-
-
 async def keep_handing_out(
-    journal: Journal, send: Callable[[Sequence[Work]], None], *, on_trouble: Callable[[Exception], None]
+    take: Callable[[], Awaitable[Sequence[T]]],
+    pause: Callable[[], Awaitable[float]],
+    send: Callable[[Sequence[T]], None],
+    *,
+    on_trouble: Callable[[Exception], None],
 ) -> None:
-    """Take what is due and `send` it to the actors, a message's worth at a time, until cancelled.
+    """`take` what is due and `send` it to the actors, until cancelled; where nothing was, `pause` for so many seconds.
 
     What `send` cannot deliver, and what no actor carries out, is due again when the loan ends.
     """
     while True:
         try:
-            works = await due.take(journal, limit=PER_MESSAGE)
-            if works:
-                await asyncio.to_thread(send, works)
+            taken = await take()
+            if taken:
+                await asyncio.to_thread(send, taken)
             else:
-                await asyncio.sleep(max(0.02, await due.wait_until_next(journal, at_most=0.5)))
+                await asyncio.sleep(max(0.02, await pause()))
         except (Unavailable, OSError) as trouble:
             on_trouble(trouble)
             await asyncio.sleep(0.5)

@@ -1,11 +1,10 @@
 """Due work: what has to be done at a time, posted from the journal into a table and taken from there by workers.
 
-The table is a projection of the journal: rows and the position they reflect change in one statement, so posting twice
-or from several workers has one effect. Taking a row only lends it for a while; what it leads to is decided on what the
-booking is by then, so acting twice has one effect as well. Nothing is lost with a worker, a message or a Redis.
+Taking a row only lends it for a while; what it leads to is decided on what the booking is by then, so acting twice has
+one effect. Nothing is lost with a worker, a message or a Redis.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,6 +21,7 @@ from booking.events import (
     BookingRejected,
     BookingRescheduled,
 )
+from commands.posting import Posting
 from journal.journal import Journal, Recorded
 
 EXPIRE = "expire"
@@ -37,23 +37,7 @@ LENT_AT_ONCE = 60
 """Rows lent to all workers together: what waits for its turn longer than a loan is lent, and done, in vain, and what
 ends at the same time by the thousand must leave the journal to others."""
 
-# Of another journal, as after a development reset, what was posted means nothing: begin again.
-_POSTED = """
-with head as (select journal_id from journal_head),
-  emptied as (delete from due where exists (select from due_posted p, head h where p.journal_id <> h.journal_id)),
-  begun as (
-    insert into due_posted select true, journal_id, 0 from head
-    on conflict (single) do update set journal_id = excluded.journal_id, position = 0
-    where due_posted.journal_id <> excluded.journal_id
-    returning position)
-select h.journal_id, coalesce((select position from begun), (select position from due_posted)) from head h
-"""
 _POST = """
-with moved as (
-    update due_posted set position = %(to)s
-    where position = %(after)s and journal_id = %(journal_id)s
-    and journal_id = (select journal_id from journal_head)
-    returning true),
   wanted as (
     select * from json_to_recordset(%(rows)s::json)
       as r (kind text, booking_id uuid, at timestamptz, position bigint)),
@@ -75,6 +59,9 @@ from (select kind, booking_id from due
 where d.kind = t.kind and d.booking_id = t.booking_id
 returning d.kind, d.booking_id, d.position
 """
+_BACKLOG = """
+select count(*), coalesce(extract(epoch from journal_now() - min(at)), 0)::float8 from due where at <= journal_now()
+"""
 _NEXT = "select extract(epoch from min(greatest(at, lent_until)) - journal_now())::float8 from due"
 
 
@@ -85,25 +72,6 @@ class Work:
     kind: str
     booking_id: UUID
     position: int
-
-
-async def post(journal: Journal, *, limit: int = 500) -> int:
-    """Post one page of the journal to the table; how many facts it had. Raises `Unavailable`."""
-    ((journal_id, position),) = await journal.query(_POSTED, {})
-    page = await journal.page(position, limit)
-    if page:
-        rows, touched = _changes(page)
-        await journal.query(
-            _POST,
-            {
-                "journal_id": journal_id,
-                "after": position,
-                "to": page[-1].position,
-                "rows": orjson.dumps(rows).decode(),
-                "touched": touched,
-            },
-        )
-    return len(page)
 
 
 async def take(journal: Journal, *, limit: int) -> list[Work]:
@@ -118,7 +86,13 @@ async def wait_until_next(journal: Journal, *, at_most: float) -> float:
     return at_most if seconds is None else min(max(seconds, 0.0), at_most)
 
 
-def _changes(page: Iterable[Recorded]) -> tuple[Sequence[dict[str, Any]], list[UUID]]:
+async def backlog(journal: Journal) -> tuple[int, float]:
+    """How much is due that was not done yet, and for how many seconds the longest of it. Raises `Unavailable`."""
+    ((count, seconds),) = await journal.query(_BACKLOG, {})
+    return count, seconds
+
+
+def _changes(_journal_id: UUID, page: Iterable[Recorded]) -> Mapping[str, Any]:
     """What a page leaves to be done, and the bookings of which nothing else is due any more."""
     rows: dict[UUID, dict[str, Any]] = {}
     touched: set[UUID] = set()
@@ -134,8 +108,11 @@ def _changes(page: Iterable[Recorded]) -> tuple[Sequence[dict[str, Any]], list[U
             case _:
                 continue
         touched.add(event.booking_id)
-    return list(rows.values()), list(touched)
+    return {"rows": orjson.dumps(list(rows.values())).decode(), "touched": list(touched)}
 
 
 def _row(kind: str, booking_id: UUID, at: datetime, position: int) -> dict[str, Any]:
     return {"kind": kind, "booking_id": booking_id, "at": at, "position": position}
+
+
+post = Posting("due", _POST, _changes).post

@@ -141,7 +141,7 @@ class Import:
         self._carries = carries
         self._wish = wish
         self._advance = advance
-        self._correlation_id = f"import:{uuid4()}"
+        self._id = uuid4()
 
     async def book(self, timetable: Timetable) -> Report:
         """Book every row that is not there yet; `advance` is told as rows are done with.
@@ -262,7 +262,7 @@ class Import:
         return Verdict(row.line, row.what(zone(self._wish.timezone)), tuple(objections))
 
     async def _do(self, command: Command[S], *, by: Author | None = None) -> Done[S]:
-        request = Request(command_id=uuid4(), correlation_id=self._correlation_id)
+        request = Request(command_id=uuid4(), correlation_id=f"import:{self._id}", causation_id=self._id)
         return await self._carries.do(command, by=by or Author.person(self._wish.user_id), request=request)
 
     async def _fresh(self, named: Sequence[Named[A]]) -> tuple[list[A], datetime]:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from sqlalchemy.exc import OperationalError
 
-from daybook import auditing, embedded, importing, projecting, settings, users
+from daybook import auditing, embedded, importing, notices, projecting, settings, users
 from daybook.migrations import run
 from daybook.settings import NoSecret, Settings
 from daybook.supervisor import CannotRun
@@ -47,7 +47,7 @@ def follow() -> None:
 
 @app.command()
 def work() -> None:
-    """Do what is due: record the bookings whose time is over."""
+    """Do what is due: record the bookings whose time is over, and send notices."""
     _become("work")
 
 
@@ -107,7 +107,7 @@ def _role(name: str) -> list[str]:
 def _become(name: str) -> None:
     """Be the role from here on, as this very process."""
     with _complaining():
-        os.execve(sys.executable, _role(name), _with_stores(signs=name == "api").as_environment())
+        os.execve(sys.executable, _role(name), _with_stores(signs=name in settings.SIGNING).as_environment())
 
 
 def _with_stores(*, views: bool = True, signs: bool = False) -> Settings:
@@ -137,5 +137,6 @@ def _complaining(code: int = 1) -> Iterator[None]:
 
 
 app.add_typer(auditing.commands(lambda: _with_stores(views=False), _complaining), name="audit")
+app.add_typer(notices.commands(lambda: _with_stores(views=False), _complaining), name="notices")
 app.add_typer(projecting.commands(_with_stores, _complaining), name="projections")
 app.add_typer(users.commands(lambda: _with_stores(views=False), _complaining), name="users")

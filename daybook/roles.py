@@ -18,4 +18,4 @@ ROLES: Mapping[str, Callable[[Settings], None]] = {
 }
 
 if __name__ == "__main__":
-    ROLES[sys.argv[1]](settings.read(signs=sys.argv[1] == "api"))
+    ROLES[sys.argv[1]](settings.read(signs=sys.argv[1] in settings.SIGNING))

@@ -12,11 +12,19 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
+from email_validator import EmailNotValidError, validate_email
 from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SHORTEST_SECRET = 32  # bytes: as long as the digest of HS256 (RFC 7518 §3.2)
 FEWEST_ROUNDS = 10  # of bcrypt, in production (OWASP Password Storage Cheat Sheet)
+
+SIGNING = frozenset({"api", "work"})
+"""The roles that need the secret: one signs tokens, the other writes them into letters."""
+
+
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
+"""As a browser writes it (RFC 6454 §6.2): no path, small letters, no port that goes without saying."""
 
 
 class Settings(BaseSettings):
@@ -40,6 +48,11 @@ class Settings(BaseSettings):
     refresh_token_days: Annotated[int, Field(ge=1, le=90)] = 7
     password_rounds: Annotated[int, Field(ge=4, le=16)] = 12
     unverified_may_book: bool = True
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
+    docs_in_production: bool = False
+    smtp_url: SecretStr = SecretStr("")
+    mail_from: str = ""
+    reminder_hours_before: Annotated[int, Field(ge=0, le=30 * 24)] = 24
     trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
     sign_ins_per_address: Annotated[int, Field(ge=1)] = 300
     sign_ins_per_account: Annotated[int, Field(ge=1)] = 20
@@ -47,11 +60,15 @@ class Settings(BaseSettings):
     resets_per_address: Annotated[int, Field(ge=1)] = 60
     resets_per_account: Annotated[int, Field(ge=1)] = 5
     requests_per_caller: Annotated[int, Field(ge=1)] = 60_000
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=0, le=65533)] = 0  # `daybook up` takes the two above it as well
+    otel_exporter_otlp_endpoint: Annotated[str, StringConstraints(pattern=r"^(https?://.+)?$")] = ""
+    webhooks_to_private_addresses: bool = False
     drain_seconds: Annotated[float, Field(ge=0, le=300)] = 0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "people", "json"] = "auto"  # auto: people's lines on a terminal
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _between_commas(cls, value: object) -> object:
         return [one.strip() for one in value.split(",")] if isinstance(value, str) else value
@@ -81,6 +98,36 @@ class Settings(BaseSettings):
         if value and len(value.get_secret_value().encode()) < SHORTEST_SECRET:
             raise ValueError(f"must be at least {SHORTEST_SECRET} bytes long")
         return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _a_mail_server(cls, value: SecretStr) -> SecretStr:
+        parts = urlsplit(value.get_secret_value())
+        if value and (parts.scheme not in {"smtp", "smtps"} or not parts.hostname):
+            raise ValueError("must begin with smtp:// or smtps:// and name a host")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        try:
+            if value:
+                validate_email(
+                    value,
+                    allow_display_name=True,
+                    check_deliverability=False,
+                    globally_deliverable=False,
+                    test_environment=True,
+                )
+        except EmailNotValidError:
+            raise ValueError("must be an e-mail address, or a name and one in angle brackets") from None
+        return value
+
+    @model_validator(mode="after")
+    def _mails_come_from_somewhere(self) -> Self:
+        if self.smtp_url and not self.mail_from:
+            raise ValueError("MAIL_FROM must be set where SMTP_URL is")
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -120,6 +167,20 @@ class Settings(BaseSettings):
     @property
     def refresh_token_life(self) -> timedelta:
         return timedelta(days=self.refresh_token_days)
+
+    @property
+    def secret_keys(self) -> list[str]:
+        """The secret keys that are set, the one in use first."""
+        return [key.get_secret_value() for key in (self.secret_key, self.previous_secret_key) if key]
+
+    @property
+    def is_described(self) -> bool:
+        """Whether whoever asks is shown what the API offers."""
+        return self.app_env != "production" or self.docs_in_production
+
+    @property
+    def remind_before(self) -> timedelta:
+        return timedelta(hours=self.reminder_hours_before)
 
     @property
     def is_development(self) -> bool:

@@ -5,11 +5,13 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import fields
+from functools import partial
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import uvicorn
@@ -20,23 +22,30 @@ from redis import Redis
 
 from api.app import create_app
 from api.callers import Callers
-from api.protocol import Protocol
+from api.origins import Origins
+from api.protocol import Protocol, ProtocolBehindTls
 from api.rooms import Rooms
 from api.streams import Streams
 from api.throttling import Limits, Throttling
 from api.tokens import Tokens
 from commands.accounts import Passwords
 from commands.deciding import Deciding
+from commands.destinations import Destinations
 from commands.letters import Letter, Letters
 from commands.sessions import Sessions
-from daybook import logs, working
+from commands.webhooks import Secrets
+from daybook import logs, standing, working
 from daybook.settings import Settings
+from daybook.standing import Ask
 from journal.connection import Line, SessionNotKept, Unavailable, conninfo
 from journal.folding import Aggregates
 from journal.journal import Journal
 from projections.following import VIEWS, Follower
 from projections.generations import Keys
 from projections.reading import Views
+
+if TYPE_CHECKING:
+    from daybook.tracing import Tracing
 
 KEEP_ALIVE = 75  # seconds: longer than proxies keep a connection, so that it is never us who close one they use
 STOP_WITHIN = 6  # seconds for requests under way, each of which ends within 5
@@ -64,36 +73,43 @@ def work(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
+async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIterator[Rooms]:
     """What the API works with, closed at the end."""
     schema = settings.daybook_schema
-    journal = Journal(settings.database_url.get_secret_value(), schema, name="api")
+    database_url = settings.database_url.get_secret_value()
+    journal = (tracing.journal if tracing else Journal)(database_url, schema, name="api")
     redis_url = settings.redis_url.get_secret_value()
     views = Views(redis_url, schema, journal)
     passwords = Passwords(rounds=settings.password_rounds)
     line = Line(settings.database_url.get_secret_value(), schema, name="api sessions")
     limits = Limits(**{field.name: getattr(settings, field.name) for field in fields(Limits)})
-    keys = [key.get_secret_value() for key in (settings.secret_key, settings.previous_secret_key) if key]
+    keys = settings.secret_keys
     tokens = Tokens(keys, life=settings.access_token_life)
     throttling = Throttling(redis_url, schema, tokens, limits, proxies=settings.trusted_proxies)
     streams = Streams(journal)
+    destinations = Destinations(private=settings.webhooks_to_private_addresses)
     try:
         yield Rooms(
             journal=journal,
-            deciding=Deciding(journal, Aggregates(journal)),
+            deciding=(tracing.deciding if tracing else Deciding)(journal, Aggregates(journal)),
             views=views,
             passwords=passwords,
             sessions=Sessions(line, keys, life=settings.refresh_token_life),
-            letters=Letters(line, keys[0], send=_tell if settings.is_development else _keep_quiet),
+            letters=Letters(line, keys[0], told=_tell if _tells_tokens(settings) else _keep_quiet),
             tokens=tokens,
+            keys=keys,
             throttling=throttling,
             callers=Callers(journal),
             streams=streams,
+            destinations=destinations,
+            webhook_secrets=Secrets(keys),
+            origins=Origins(settings.cors_origins),
             secure_cookies=settings.app_env == "production",
             unverified_may_book=settings.unverified_may_book,
         )
     finally:
         passwords.close()
+        destinations.close()
         await streams.close()
         await throttling.close()
         await views.close()
@@ -101,13 +117,17 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
         await journal.close()
 
 
+def _tells_tokens(settings: Settings) -> bool:
+    return settings.is_development and not settings.smtp_url
+
+
 def _tell(letter: Letter) -> None:
-    """A development system sends no letters: what would stand in one is told to whoever reads its log."""
+    """Where a development system has no mail server, what stands in a letter is told to whoever reads its log."""
     log.info("a letter was written: %s, its token is %s", letter.kind, letter.token)
 
 
 def _keep_quiet(letter: Letter) -> None:
-    """The row is all there is until somebody sends it: a token in a log would let its readers in."""
+    """The worker sends it: a token in a log would let its readers in."""
     log.info("a letter was written: %s", letter.kind)
 
 
@@ -124,19 +144,27 @@ def reset(settings: Settings) -> None:
         # Nothing answers from here on. What is stored is swept by the follower, who may be building anew already.
         for view in VIEWS:
             keys = Keys.of(view.name, schema)
-            redis.delete(keys.active, keys.previous, keys.building, keys.apart().building)
+            redis.delete(keys.active, keys.previous, keys.building, keys.apart().building, keys.erased)
             redis.publish(keys.channel, "")
 
 
 async def _serve(settings: Settings) -> None:
-    async with rooms(settings) as made:
-        app = create_app(made, version=_version(), reset=_resetting(settings) if settings.is_development else None)
+    async with _traced(settings, "api") as tracing, rooms(settings, tracing) as made:
+        app = create_app(
+            made,
+            version=_version(),
+            described=settings.is_described,
+            reset=_resetting(settings) if settings.is_development else None,
+            tell=logs.telling(for_people=_is_for_people(settings)),
+        )
+        if tracing:
+            tracing.watch(app)
         server = _Server(
             uvicorn.Config(
                 app,
                 settings.host,
                 settings.port,
-                http=Protocol,
+                http=ProtocolBehindTls if made.secure_cookies else Protocol,
                 ws="none",
                 lifespan="on",
                 proxy_headers=False,
@@ -150,8 +178,9 @@ async def _serve(settings: Settings) -> None:
             drain=settings.drain_seconds,
         )
         await _must_be_usable(made.journal)
-        _when_told(server.stop)
-        await server.serve()
+        async with _watched(settings, "api", {"journal": standing.of_journal(made.journal)}):
+            _when_told(server.stop)
+            await server.serve()
 
 
 class _Server(uvicorn.Server):
@@ -194,7 +223,9 @@ async def _work(settings: Settings) -> None:
     journal = Journal(settings.database_url.get_secret_value(), settings.daybook_schema, name="work")
     try:
         await _must_be_usable(journal)
-        await working.work(settings, journal)
+        questions = {"journal": standing.of_journal(journal), "due": standing.of_due(journal)}
+        async with _watched(settings, "work", questions):
+            await working.work(settings, journal)
     finally:
         await journal.close()
 
@@ -202,14 +233,53 @@ async def _work(settings: Settings) -> None:
 async def _follow(settings: Settings) -> None:
     schema = settings.daybook_schema
     journal = Journal(settings.database_url.get_secret_value(), schema, name="follow")
+    views = Views(settings.redis_url.get_secret_value(), schema, journal)
     try:
         await _must_be_usable(journal)
-        following = asyncio.create_task(Follower(settings.redis_url.get_secret_value(), schema, journal).run())
-        _when_told(following.cancel)
-        with suppress(asyncio.CancelledError):
-            await following
+        questions = {"journal": standing.of_journal(journal), "views": standing.of_views(journal, views)}
+        async with _watched(settings, "follow", questions), _traced(settings, "follow") as tracing:
+            on_posted = partial(tracing.posted, journal) if tracing else None
+            redis_url = settings.redis_url.get_secret_value()
+            following = asyncio.create_task(Follower(redis_url, schema, journal, on_posted=on_posted).run())
+            _when_told(following.cancel)
+            with suppress(asyncio.CancelledError):
+                await following
     finally:
+        await views.close()
         await journal.close()
+
+
+@asynccontextmanager
+async def _watched(settings: Settings, role: str, questions: Mapping[str, Ask]) -> AsyncIterator[None]:
+    """Tell Prometheus meanwhile, if there is a port to do so. Raises `NeverUsable` when it cannot be had."""
+    if not settings.metrics_port:
+        yield
+        return
+    host, port = settings.metrics_host, settings.metrics_port
+    async with AsyncExitStack() as telling:
+        try:
+            # Imported here because nobody else pays for it: a tenth of a second and some megabytes.
+            served = import_module("daybook.metrics").served
+            await telling.enter_async_context(served(host, port, questions, role=role, version=_version()))
+        except OSError as error:
+            raise NeverUsable(f"METRICS_PORT {port} of {host} cannot be used ({error.strerror})") from error
+        yield
+
+
+@asynccontextmanager
+async def _traced(settings: Settings, role: str) -> AsyncIterator["Tracing | None"]:
+    """What tells the spans of this process meanwhile; None if there is nobody to tell."""
+    if not settings.otel_exporter_otlp_endpoint:
+        yield None
+        return
+    # Imported here because nobody else pays for it: half a second and many megabytes.
+    tracing: Tracing = import_module("daybook.tracing").Tracing(
+        settings.otel_exporter_otlp_endpoint, service=f"daybook-{role}", version=_version()
+    )
+    try:
+        yield tracing
+    finally:
+        await asyncio.to_thread(tracing.close)
 
 
 async def _must_be_usable(journal: Journal) -> None:
@@ -242,9 +312,12 @@ def _version() -> str:
         return "0"
 
 
+def _is_for_people(settings: Settings) -> bool:
+    return settings.log_format == "people" or (settings.log_format == "auto" and sys.stdout.isatty())
+
+
 def _run(settings: Settings, process: Coroutine[Any, Any, None]) -> None:
-    for_people = settings.log_format == "people" or (settings.log_format == "auto" and sys.stdout.isatty())
-    logs.configure(settings.log_level, for_people=for_people)
+    logs.configure(settings.log_level, for_people=_is_for_people(settings))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(process)

@@ -1,6 +1,7 @@
 """Throttling: what is too much is turned away, wherever it comes from, and told when it may come again."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -67,6 +68,25 @@ async def test_guesses_at_one_account_are_turned_away_from_however_many_addresse
     assert answers[-1].json()["type"] == "urn:daybook:problem:too-many-requests"
 
 
+async def test_a_password_guessed_by_repeating_a_registration_counts_as_a_sign_in(
+    stores: Stores, own_place: Place
+) -> None:
+    async with throttled(stores, own_place, sign_ins_per_account=3) as house:
+        body = {"email": "ana@example.org", "password": PASSWORD, "full_name": "Ana"}
+
+        async def registering(password: str, address: str) -> Response:
+            client = house.client(address=address, **{"Idempotency-Key": "1"})
+            return await client.post("/auth/register", json=body | {"password": password})
+
+        made = await registering(PASSWORD, "198.51.100.1")
+        guesses = [await registering(f"guess number {n}", f"198.51.100.{n}") for n in range(5)]
+        right = await sign_in(house, body["email"], PASSWORD)
+
+    assert made.status_code == 201
+    assert statuses(guesses) == [422] * 3 + [429] * 2
+    assert right.status_code == 429
+
+
 async def test_an_address_without_an_account_is_turned_away_alike(stores: Stores, own_place: Place) -> None:
     async with throttled(stores, own_place, sign_ins_per_account=2, resets_per_account=1) as house:
         known, unknown = await registered(house), "nobody@example.org"
@@ -118,6 +138,24 @@ async def test_whoever_is_turned_away_is_told_when_to_come_again_and_that_is_tru
     assert refused.headers["RateLimit-Policy"] == '"sign-in-per-account";q=1;w=2'
     assert refused.headers["RateLimit"] == '"sign-in-per-account";r=0;t=2'
     assert 1.5 < took < 3.5
+
+
+async def test_whoever_signs_in_is_told_what_is_left_whatever_the_answer(stores: Stores, own_place: Place) -> None:
+    limits = {"sign_ins_per_address": 9, "sign_ins_per_account": 3}
+    async with throttled(stores, own_place, **limits) as house:
+        email = await registered(house)
+        answers = [await sign_in(house, email), await sign_in(house, email, PASSWORD), await reset(house, email)]
+        elsewhere = await house.client().get("/spaces")
+
+    assert statuses(answers) == [401, 200, 200]
+    for answer, left in zip(answers, [2, 1], strict=False):
+        assert answer.headers["RateLimit-Policy"] == '"sign-in-per-address";q=9;w=60, "sign-in-per-account";q=3;w=60'
+        assert re.fullmatch(
+            rf'"sign-in-per-address";r={6 + left};t=\d+, "sign-in-per-account";r={left};t=\d+',
+            answer.headers["RateLimit"],
+        )
+    assert answers[2].headers["RateLimit"].startswith('"reset-per-address";r=')
+    assert "RateLimit" not in elsewhere.headers
 
 
 async def test_processes_count_together(stores: Stores, own_place: Place) -> None:

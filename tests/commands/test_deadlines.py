@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -16,9 +17,10 @@ from booking.slots import Slot
 from commands import deadlines, due
 from commands.bookings import ApproveBooking, CancelBooking, ChangeBooking
 from commands.command import Author
-from commands.deadlines import carry_out, keep_handing_out, keep_posting
+from commands.deadlines import carry_out, keep_handing_out
 from commands.deciding import Deciding, Done
 from commands.due import DECLINE, EXPIRE, LENT, Work
+from commands.posting import keep_posting
 from journal.connection import Unavailable
 from journal.folding import Aggregates
 from journal.journal import Journal
@@ -231,8 +233,15 @@ async def worked(
     posting: list[Unavailable] = []
     handing: list[Exception] = []
     running = [
-        asyncio.create_task(keep_posting(journal, on_trouble=posting.append)),
-        asyncio.create_task(keep_handing_out(journal, send, on_trouble=handing.append)),
+        asyncio.create_task(keep_posting(journal, [due.post], on_trouble=posting.append)),
+        asyncio.create_task(
+            keep_handing_out(
+                partial(due.take, journal, limit=deadlines.PER_MESSAGE),
+                partial(due.wait_until_next, journal, at_most=0.5),
+                send,
+                on_trouble=handing.append,
+            )
+        ),
     ]
     try:
         yield posting, handing

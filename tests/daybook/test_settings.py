@@ -41,6 +41,21 @@ def test_proxies_are_addresses_and_networks_between_commas(monkeypatch):
     assert [str(one) for one in Settings().trusted_proxies] == ["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"]
 
 
+def test_origins_are_named_between_commas(monkeypatch):
+    assert Settings().cors_origins == ()
+
+    monkeypatch.setenv("CORS_ORIGINS", "https://desk.example.org, http://localhost:3000")
+
+    assert Settings().cors_origins == ("https://desk.example.org", "http://localhost:3000")
+
+
+def test_production_describes_itself_to_nobody_unless_it_is_allowed():
+    described = {name: Settings(app_env=name).is_described for name in ("production", "development", "test")}
+
+    assert described == {"production": False, "development": True, "test": True}
+    assert Settings(app_env="production", docs_in_production=True).is_described
+
+
 def test_the_example_shows_every_setting_with_its_default(monkeypatch):
     shown = dict(re.findall(r"^([A-Z_]+)=(.*)$", Path(".env.example").read_text(), re.MULTILINE))
     assert {name.lower() for name in shown} == Settings.model_fields.keys()
@@ -70,6 +85,9 @@ def test_they_do_not_change():
         ("log_level", "loud"),
         ("trusted_proxies", "10.0.0.0/8, the proxy"),
         ("sign_ins_per_account", "0"),
+        ("cors_origins", "*"),
+        ("cors_origins", "https://desk.example.org/"),
+        ("cors_origins", "desk.example.org"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named_and_not_repeated(name, value):

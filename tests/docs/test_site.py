@@ -38,13 +38,6 @@ def test_the_site_loads_nothing_from_elsewhere(site: Path) -> None:
         assert [url for url in loading if re.match(r"(https?:)?//", url)] == [], page
 
 
-def test_the_reference_of_the_command_line_is_the_command_line() -> None:
-    asked = ["-m", "typer", "daybook.cli", "utils", "docs", "--name", "daybook", "--title", "The daybook command"]
-    told = subprocess.run([sys.executable, *asked], capture_output=True, text=True, timeout=60, check=True).stdout
-
-    assert Path("docs/reference/cli.md").read_text() == told.rstrip() + "\n", "run `make docs`"
-
-
 def test_relative_links_of_pages_beside_the_docs_lead_somewhere() -> None:
     for page in (Path("README.md"), Path("CONTRIBUTING.md"), Path("CHANGELOG.md")):
         for goal in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text()):

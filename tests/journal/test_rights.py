@@ -11,7 +11,7 @@ from journal.journal import Journal
 from tests.journals import Place, a_journal, a_place, entry
 
 TABLES = ("events", "event_tags", "journal_head")
-OWN = ("accounts", "sealing_keys", "sessions", "refresh_tokens", "letters")
+OWN = ("accounts", "sealing_keys", "sessions", "refresh_tokens", "letters", "notices", "notices_posted")
 
 
 @pytest.fixture(scope="module")

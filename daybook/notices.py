@@ -1,0 +1,94 @@
+"""`daybook notices`: what people were and will be told by mail, and what could not be sent to them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+import psycopg
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from commands import notices
+from commands.notices import Listed, State
+from daybook.settings import Settings
+from daybook.supervisor import CannotRun
+from journal.connection import SessionNotKept, Unavailable
+from journal.journal import Journal
+
+PAGE = 500
+
+
+def commands(stores: Callable[[], Settings], complaining: Callable[[int], AbstractContextManager[None]]) -> typer.Typer:
+    """The commands; `stores` gives the settings, `complaining` tells what people can mend and exits with a code."""
+    app = typer.Typer(no_args_is_help=True, help=__doc__)
+
+    def run(do: Callable[[Journal], Coroutine[Any, Any, None]]) -> None:
+        with complaining(1):
+            asyncio.run(_over_journal(stores(), do))
+
+    @app.command("list")
+    def tell(dead: Annotated[bool, typer.Option("--dead", help="Those alone that are tried no more.")] = False) -> None:
+        """Tell of the notices that wait, are dead, or were sent lately: a table on a terminal, else JSON lines."""
+        run(lambda journal: _tell(journal, State.DEAD if dead else None))
+
+    @app.command()
+    def retry(
+        id: Annotated[UUID | None, typer.Argument(help="The id of a dead notice.", show_default=False)] = None,
+        every: Annotated[bool, typer.Option("--all", help="All that are dead.")] = False,
+    ) -> None:
+        """Have dead notices sent now. One that a later one of its booking has overtaken stays dead."""
+        if (id is None) is not every:
+            raise typer.BadParameter("name one notice, or --all of them")
+        run(lambda journal: _retry(journal, id))
+
+    return app
+
+
+async def _over_journal(settings: Settings, do: Callable[[Journal], Coroutine[Any, Any, None]]) -> None:
+    journal = Journal(settings.database_url.get_secret_value(), settings.daybook_schema, name="notices")
+    try:
+        await do(journal)
+    except (Unavailable, SessionNotKept) as error:
+        raise CannotRun(str(error)) from error
+    except psycopg.errors.UndefinedTable:
+        raise CannotRun("the database has no notices: run `daybook migrate` first") from None
+    finally:
+        await journal.close()
+
+
+async def _tell(journal: Journal, state: State | None) -> None:
+    console = Console(highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        async for one in _all(journal, state):
+            typer.echo(orjson.dumps(one, option=orjson.OPT_UTC_Z))
+        return
+    table = Table("id", "kind", "state", "when", "attempts", "why not", "booking", box=None)
+    async for one in _all(journal, state):
+        when = _moment(one.sent_at or one.at)
+        booking = str(one.booking_id or "")
+        table.add_row(str(one.id), one.kind, one.state, when, str(one.attempts), one.error or "", booking)
+    console.print(table)
+
+
+async def _all(journal: Journal, state: State | None) -> AsyncIterator[Listed]:
+    last = None
+    while page := await notices.listed(journal, state=state, limit=PAGE, after=last):
+        for one in page:
+            yield one
+        last = page[-1]
+
+
+async def _retry(journal: Journal, id: UUID | None) -> None:
+    retried = await notices.retry(journal, id)
+    if id is not None and not retried:
+        raise CannotRun(f"no dead notice {id}, or a later one of its booking was sent")
+    typer.echo(f"{retried} to be sent")
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"

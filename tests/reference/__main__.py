@@ -1,0 +1,20 @@
+"""Writes what `tests/reference` knows of: `python -m tests.reference`, from the root."""
+
+import json
+import sys
+
+from tests.reference import commands, facts, problems
+
+
+def main() -> None:
+    """Raises `SystemExit` with every fact that its readers could not read any more."""
+    before = {path.stem: json.loads(path.read_text()) for path in facts.SCHEMAS.glob("*.json")}
+    if breaches := list(facts.breaches(before, facts.schemas_of())):
+        sys.exit("\n".join([*breaches, "What is stored stays as it is: give the new shape the next version."]))
+    for path, text in {**facts.written(), problems.PAGE: problems.page(), commands.PAGE: commands.page()}.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
