@@ -1,7 +1,7 @@
 # Everything from a bare machine: Python >= 3.11 and make. PYTHON=… names another interpreter, PORT=… another port.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint reference lock bench clean
+.PHONY: help run test test-fast lint reference docs lock bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -25,7 +25,8 @@ help:
 	@echo "make test       every test, against stores of its own"
 	@echo "make test-fast  the tests that need nothing started"
 	@echo "make lint       style, types and who may import whom"
-	@echo "make reference  write anew what the docs say by the code: facts, problems, the Postman collection"
+	@echo "make reference  write anew what the docs say by the code: facts, problems, commands, the Postman collection"
+	@echo "make docs       the pages as a site, in site/"
 	@echo "make bench      the figures"
 	@echo "make lock       resolve the dependencies anew (UPGRADE=--upgrade for newer ones)"
 	@echo "make clean      remove the environment and what tools left; the data stays"
@@ -49,6 +50,9 @@ lint: $(DEV)
 reference: $(DEV)
 	@$(BIN)/python -m tests.reference
 
+docs: $(DEV)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: $(DEV)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
@@ -59,7 +63,8 @@ lock: $(DEV)
 	$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) $(POSTMAN)/node_modules .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(POSTMAN)/node_modules site
+	rm -rf .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find $(wildcard $(PACKAGES) tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +
 
 # The pip that comes with Python 3.11 takes twice as long over the same, so the lock's own is installed first. Bytecode is

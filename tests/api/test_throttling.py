@@ -18,6 +18,8 @@ from tests.api.houses import GENEROUS, House, a_house
 from tests.journals import Place
 from tests.processes import eventually
 
+pytestmark = pytest.mark.one_process("it has limits of its own")
+
 PASSWORD = "päss wörd with spaces 🙂"
 NOWHERE = "redis://127.0.0.1:1"
 
