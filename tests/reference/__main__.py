@@ -12,7 +12,12 @@ def main() -> None:
     before = {path.stem: json.loads(path.read_text()) for path in facts.SCHEMAS.glob("*.json")}
     if breaches := list(facts.breaches(before, facts.schemas_of())):
         sys.exit("\n".join([*breaches, "What is stored stays as it is: give the new shape the next version."]))
-    written = {**facts.written(), **collection.written(), problems.PAGE: problems.page(), commands.PAGE: commands.page()}
+    written = {
+        **facts.written(),
+        **collection.written(),
+        problems.PAGE: problems.page(),
+        commands.PAGE: commands.page(),
+    }
     for path, text in written.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
