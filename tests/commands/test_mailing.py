@@ -46,6 +46,7 @@ OLD_KEY = "the secret key that was in use before this one"
 EMAIL = "ana@example.org"
 SENDER = mailbox("Daybook <daybook@example.com>")
 LATER = timedelta(days=1)
+HEADERS = ["Message-ID", "Date", "From", "To", "Subject", "Auto-Submitted", "MIME-Version", "Content-Type"]
 
 
 @dataclass
@@ -222,9 +223,7 @@ async def test_what_people_wrote_is_text_alone_wherever_it_stands(post: Post) ->
     (mail,) = await post.send()
 
     assert mail.to == EMAIL
-    assert mail.message.keys() == [
-        *("Message-ID", "Date", "From", "To", "Subject", "Auto-Submitted", "MIME-Version", "Content-Type")
-    ]
+    assert mail.message.keys() == HEADERS
     assert mail.subject.startswith(
         'Confirmed: Room Bcc: all@example.org <script>alert("x")</script>; evil BEGIN:VALARM'
     )
@@ -247,6 +246,38 @@ async def test_an_address_beyond_ascii_and_a_name_of_anything_are_written_as_hea
 
     assert mail.to == "jürgen@xn--bcher-kva.example"
     assert [str(one.display_name) for one in mail.message["To"].addresses] == ['J"ü, Bcc: x@example.org']
+
+
+@pytest.mark.parametrize("text", ["=?utf-8?q?Room=0D=0ABcc=3A_x=40example.org?=", "=?utf-8?b?DQpCY2M6IHhAeS5vcmc=?= ="])
+async def test_no_encoded_word_that_somebody_wrote_is_read_as_one(post: Post, text: str) -> None:
+    """RFC 2047 would have line ends within, and Python's headers write out what they decode."""
+    user_id, space_id = UUID(int=9), UUID(int=7)
+    account = Account(email="ben@example.org", full_name=text, password_hash="x")
+    await post.deciding.do(RegisterUser(user_id=user_id, account=account), by=SYSTEM, request=request())
+    description = Description(name=text, capacity=1, price_per_hour=MEETING_ROOM.price_per_hour)
+    await post.do(CreateSpace(space_id=space_id, description=description, opening_hours=ALWAYS_OPEN), by=CLEO)
+    slot = utc_hours(20, 21, TUESDAY)
+    await post.do(CreateBooking(booking_id=UUID(int=8), space_id=space_id, user_id=user_id, slot=slot), by=user_id)
+
+    (mail,) = await post.send()
+
+    assert mail.message.keys() == HEADERS
+    seen = text.replace("=?", "= ?")
+    assert mail.subject == f"Confirmed: {seen}, Tuesday 6 January 2026, 20:00"
+    assert [one.display_name for one in mail.message["To"].addresses] == [seen]
+
+
+async def test_an_address_that_headers_would_decode_is_sent_nothing(post: Post) -> None:
+    user_id = UUID(int=9)
+    account = Account(email="=?utf-8?q?a=0d=0abcc=3ax?=@example.org", full_name="Ben", password_hash="x")
+    await post.deciding.do(RegisterUser(user_id=user_id, account=account), by=SYSTEM, request=request())
+    slot = utc_hours(20, 21, TUESDAY)
+    await post.do(CreateBooking(booking_id=UUID(int=8), space_id=ROOM, user_id=user_id, slot=slot), by=user_id)
+
+    assert await post.send() == []
+
+    (dead,) = await post.listed()
+    assert (dead.state, dead.error) == (State.DEAD, "the address cannot be written into a header")
 
 
 async def test_a_notice_that_is_delivered_twice_is_sent_once(post: Post) -> None:
@@ -278,9 +309,9 @@ async def test_a_refusal_that_passes_is_waited_out_with_growing_pauses(
 ) -> None:
     first, second = await post.book(), await post.book(start=11)
     post.server.to_recipient = lambda _: "451 4.3.0 ana@example.org: try again"
-    clock, pauses = MONDAY_8AM, []
+    mailing, clock, pauses = post.mailing(), MONDAY_8AM, []
     for _ in range(4):
-        assert await post.send() == []
+        assert await post.send(mailing) == []
         told = [listed for listed in await post.listed() if listed.booking_id == first]
         pauses.append(told[0].at - clock)
         clock += FIRST_PAUSE * 2 ** len(pauses)
@@ -291,6 +322,7 @@ async def test_a_refusal_that_passes_is_waited_out_with_growing_pauses(
 
     assert told[0].error == "the mail server refused: 451 4.3.0"
     assert EMAIL not in caplog.text
+    assert caplog.messages == ["notices wait: the mail server refused: 451 4.3.0"]
     for n, pause in enumerate(pauses):
         assert FIRST_PAUSE * 2**n / 2 <= pause <= FIRST_PAUSE * 2**n
     of_first = [mail.subject.partition(":")[0] for mail in sent if str(first) in mail.text]
@@ -341,7 +373,7 @@ async def test_a_mail_refused_for_good_is_dead_and_one_that_is_slow_is_not(post:
     (slow,) = await post.listed()
     post.server.hangs = False
     post.server.to_mail = lambda _: "554 5.7.1 spam"
-    post.place.set_clock(at(9))
+    assert await notices.retry(post.journal) == 1, "nobody has to wait for the pause to end"
     assert await post.send() == []
     (refused,) = await post.listed()
 
