@@ -46,6 +46,12 @@ SCHEMES: dict[str, Any] = {
         "name": "refresh",
         "description": "Set by registering, signing in and refreshing; in production it is called `__Host-refresh`.",
     },
+    "calendar-token": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "token",
+        "description": "What `POST /calendars/tokens` answers, for calendar programs, which can send no headers.",
+    },
 }
 """The security schemes of the OpenAPI document."""
 

@@ -29,7 +29,8 @@ from journal.journal import Journal, Recorded
 from journal.tallies import Counter
 
 SENT_WITHIN = 10.0  # seconds for a name, a connection and an answer; less than a delivery is lent for
-READ_AT_MOST = 16 << 10  # bytes of an answer, so that its sender is not cut off in the middle of a usual one
+READ_AT_MOST = 16 << 10  # bytes of an answer's body, so that its sender is not cut off in the middle of a usual one
+READ_WITHIN = 1.0  # seconds for them
 POLL = 0.5  # seconds
 AGENT = "Daybook"
 
@@ -118,17 +119,23 @@ class Sending:
         )
         answer = await self._client.send(request, stream=True)
         try:
-            read = 0
-            async for part in answer.aiter_raw():
-                read += len(part)
-                if read > READ_AT_MOST:
-                    break
+            with suppress(TimeoutError, httpx.HTTPError):  # the status is all that counts
+                async with asyncio.timeout(READ_WITHIN):
+                    await _read(answer)
         finally:
             await answer.aclose()
         return answer.status_code
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+async def _read(answer: httpx.Response) -> None:
+    read = 0
+    async for part in answer.aiter_raw():
+        read += len(part)
+        if read > READ_AT_MOST:
+            return
 
 
 class Delivering:

@@ -5,7 +5,7 @@ with. Beginning lends it for longer than a mail server is waited for, so two wor
 booking go out in order.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -169,9 +169,9 @@ class Listed:
     sent_at: datetime | None
 
 
-def posting(*, remind_before: timedelta) -> Callable[[Journal], Awaitable[int]]:
-    """What posts notices from the journal, with reminders so long before a slot begins; zero: none."""
-    return Posting("notices", _POST, lambda journal_id, page: _changes(journal_id, page, remind_before)).post
+def posting(*, remind_before: timedelta) -> Posting:
+    """How notices are posted from the journal, with reminders so long before a slot begins; zero: none."""
+    return Posting("notices", _POST, lambda journal_id, page: _changes(journal_id, page, remind_before))
 
 
 async def take(journal: Journal, *, limit: int) -> list[Handed]:

@@ -2,13 +2,21 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from booking.roles import Role
 from booking.terms import Description, Rules
@@ -63,7 +71,7 @@ class Post:
         return booking_id
 
     async def post(self, *, remind_before: timedelta = timedelta(0)) -> None:
-        post = notices.posting(remind_before=remind_before)
+        post = notices.posting(remind_before=remind_before).post
         while await post(self.journal):
             pass
 
@@ -395,3 +403,67 @@ async def test_a_letter_is_sent_with_the_token_that_is_good(post: Post, key: str
     await post.do(VerifyEmail(user_id=ANA))
     assert await post.send() == [], "it was used before it was sent"
     await line.close()
+
+
+async def test_a_password_is_told_over_tls_and_a_wrong_one_is_no_reason_to_give_up(
+    post: Post, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls, certificate = a_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    right = b"p@ss"
+
+    def authenticate(_server: SMTP, _session: Session, _envelope: Envelope, _how: str, told: Any) -> AuthResult:
+        return AuthResult(success=told == LoginPassword(b"ada", right), handled=False)
+
+    strict = {"auth_required": True, "auth_require_tls": True, "authenticator": authenticate}
+    async with a_mail_server(tls_context=tls, **strict) as server:
+        mailing = post.mailing(MailServer(with_user(server.url), sender=SENDER.addr_spec))
+        await post.book()
+        right = b"another"
+        await post.send(mailing)
+        (wrong,) = await post.listed()
+        post.place.set_clock(at(9))
+        right = b"p@ss"
+        await post.send(mailing)
+
+    assert (wrong.state, wrong.error) == (State.WAITING, "the mail server refused: 535 5.7.8")
+    assert len(server.mails) == 1
+
+
+async def test_no_password_is_told_to_another_machine_in_the_clear(post: Post) -> None:
+    told: list[object] = []
+    refusing = {
+        "auth_require_tls": False,
+        "authenticator": lambda *about: told.append(about) or AuthResult(success=True),
+    }
+    async with a_mail_server(**refusing) as server:
+        here, elsewhere = with_user(server.url), with_user(server.url.replace("127.0.0.1", "127.1"))
+        await post.book()
+        await post.send(post.mailing(MailServer(elsewhere, sender=SENDER.addr_spec)))
+        before, (waiting,) = len(told), await post.listed()
+        post.place.set_clock(at(9))
+        await post.send(post.mailing(MailServer(here, sender=SENDER.addr_spec)))
+
+    assert (before, waiting.error) == (0, "the mail server cannot be used: SMTPException")
+    assert len(told) == len(server.mails) == 1
+
+
+def with_user(url: str) -> str:
+    return url.replace("smtp://", "smtp://ada:p%40ss@")
+
+
+def a_certificate(directory: Path) -> tuple[ssl.SSLContext, Path]:
+    """What a server on loopback shows, and the file in which it is trusted."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + LATER)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    trusted, private = directory / "certificate.pem", directory / "key.pem"
+    trusted.write_bytes(certificate.public_bytes(Encoding.PEM))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted, private)
+    return context, trusted

@@ -44,7 +44,7 @@ def place(stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 async def _fail(place: Place) -> None:
     async with a_journal(place) as journal:
-        await notices.posting(remind_before=timedelta(0))(journal)
+        await notices.posting(remind_before=timedelta(0)).post(journal)
         for _ in range(2):
             for handed in await notices.take(journal, limit=10):
                 begun = await notices.begin(journal, handed)
