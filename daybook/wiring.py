@@ -75,7 +75,8 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
     limits = Limits(**{field.name: getattr(settings, field.name) for field in fields(Limits)})
     keys = [key.get_secret_value() for key in (settings.secret_key, settings.previous_secret_key) if key]
     tokens = Tokens(keys, life=settings.access_token_life)
-    throttling = Throttling(redis_url, schema, tokens, limits, key=keys[0], proxies=settings.trusted_proxies)
+    callers = Callers(journal)
+    throttling = Throttling(redis_url, schema, tokens, callers, limits, key=keys[0], proxies=settings.trusted_proxies)
     streams = Streams(journal)
     try:
         yield Rooms(
@@ -88,7 +89,7 @@ async def rooms(settings: Settings) -> AsyncIterator[Rooms]:
             tokens=tokens,
             keys=keys,
             throttling=throttling,
-            callers=Callers(journal),
+            callers=callers,
             streams=streams,
             secure_cookies=settings.app_env == "production",
             unverified_may_book=settings.unverified_may_book,

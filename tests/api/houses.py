@@ -123,8 +123,16 @@ async def a_house(
     line = Line(place.url, place.schema, name="sessions")
     passwords = Passwords(rounds=rounds)
     tokens = Tokens(keys, life=LIFE)
+    callers = Callers(journal)
     throttling = Throttling(
-        redis_url or stores.redis_url, place.schema, tokens, limits, key=keys[0], proxies=proxies, window=window
+        redis_url or stores.redis_url,
+        place.schema,
+        tokens,
+        callers,
+        limits,
+        key=keys[0],
+        proxies=proxies,
+        window=window,
     )
     rooms = Rooms(
         journal=journal,
@@ -136,7 +144,7 @@ async def a_house(
         tokens=tokens,
         keys=keys,
         throttling=throttling,
-        callers=Callers(journal),
+        callers=callers,
         streams=Streams(journal),
         secure_cookies=secure_cookies,
         unverified_may_book=unverified_may_book,
