@@ -1,8 +1,8 @@
 """Throttling: how often somebody may ask in a minute. Redis counts for all processes, each for itself while it is away.
 
 Sign-ins, registrations and resets are counted by address and by account, one by one. Requests of any kind are counted
-by caller, who is a user, or an address where nobody signed in: of these a process takes a share at a time, so that most
-cost no round trip. What is over a limit is not counted, so that `Retry-After` is true.
+by caller, who is a user, an API key, or an address where nobody signed in: of these a process takes a share at a time,
+so that most cost no round trip. What is over a limit is not counted, so that `Retry-After` is true.
 """
 
 import asyncio
@@ -19,8 +19,10 @@ from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.types import Scope
 
+from api.callers import Callers
 from api.problems import Problem
 from api.tokens import BadToken, Tokens
+from commands.api_keys import PREFIX
 from journal.recent import Recent
 from projections.asking import Asking, Script
 
@@ -99,6 +101,7 @@ class Throttling:
         redis_url: str,
         schema: str,
         tokens: Tokens,
+        callers: Callers,
         limits: Limits,
         *,
         key: str,
@@ -110,6 +113,7 @@ class Throttling:
         self._prefix = f"throttle:{{{schema}}}"  # one slot of a Redis Cluster: counts are taken from together
         self._key = sha256(b"throttling " + key.encode()).digest()
         self._tokens = tokens
+        self._callers = callers
         self._proxies = tuple(proxies)
         self._window = window
         self._per_caller = limits.requests_per_caller
@@ -207,11 +211,16 @@ class Throttling:
         return granted, left
 
     def _caller(self, scope: Scope) -> str:
-        """The user whose token the request bears, else its address."""
+        """The user whose token the request bears, or the API key if it is one of ours, else its address."""
         for name, value in scope["headers"]:
             if name == b"authorization":
+                token = value.decode("latin-1").partition(" ")[2]
+                if token.startswith(PREFIX):
+                    # One that is seen for the first time may be made up, and there is no end of those.
+                    bearer = self._callers.known_bearer(token)
+                    return str(bearer.key_id) if bearer else self._address(scope)
                 with suppress(BadToken):
-                    return str(self._tokens.user_of(value.decode("latin-1").partition(" ")[2]))
+                    return str(self._tokens.user_of(token))
         return self._address(scope)
 
     def _address(self, scope: Scope) -> str:

@@ -85,7 +85,8 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
     limits = Limits(**{field.name: getattr(settings, field.name) for field in fields(Limits)})
     keys = settings.secret_keys
     tokens = Tokens(keys, life=settings.access_token_life)
-    throttling = Throttling(redis_url, schema, tokens, limits, key=keys[0], proxies=settings.trusted_proxies)
+    callers = Callers(journal)
+    throttling = Throttling(redis_url, schema, tokens, callers, limits, key=keys[0], proxies=settings.trusted_proxies)
     streams = Streams(journal)
     destinations = Destinations(private=settings.webhooks_to_private_addresses)
     try:
@@ -99,7 +100,7 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
             tokens=tokens,
             keys=keys,
             throttling=throttling,
-            callers=Callers(journal),
+            callers=callers,
             streams=streams,
             destinations=destinations,
             webhook_secrets=Secrets(keys),

@@ -175,8 +175,16 @@ async def a_house(
     passwords = Passwords(rounds=rounds)
     destinations = Destinations(private=private_webhooks)
     tokens = Tokens(keys, life=LIFE)
+    callers = Callers(journal)
     throttling = Throttling(
-        redis_url or stores.redis_url, place.schema, tokens, limits, key=keys[0], proxies=proxies, window=window
+        redis_url or stores.redis_url,
+        place.schema,
+        tokens,
+        callers,
+        limits,
+        key=keys[0],
+        proxies=proxies,
+        window=window,
     )
     rooms = Rooms(
         journal=journal,
@@ -188,7 +196,7 @@ async def a_house(
         tokens=tokens,
         keys=keys,
         throttling=throttling,
-        callers=Callers(journal),
+        callers=callers,
         streams=Streams(journal),
         destinations=destinations,
         webhook_secrets=Secrets(keys),

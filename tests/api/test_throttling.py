@@ -13,8 +13,10 @@ import pytest
 from httpx import Response
 from redis.asyncio import Redis
 
+from booking.roles import Role
 from daybook.embedded import Stores
 from tests.api.houses import GENEROUS, House, a_house
+from tests.api.test_api_keys import bearing, issued
 from tests.journals import Place
 from tests.processes import eventually
 
@@ -239,6 +241,21 @@ async def test_a_caller_is_a_user_wherever_they_are_and_an_address_where_nobody_
     assert statuses(made_up) == [401] * 4 + [429] * 2
     assert statuses(health) == [200] * 6
     assert own[-1].headers["X-Request-ID"]
+
+
+async def test_an_api_key_is_a_caller_of_its_own_wherever_it_comes_from_and_one_that_is_made_up_is_not(
+    stores: Stores, own_place: Place
+) -> None:
+    async with throttled(stores, own_place, requests_per_caller=6) as house:
+        admin = await house.signed_in(Role.ADMIN)
+        doors = [bearing(house, await issued(admin, await house.user())) for _ in range(2)]
+
+        # Whose a key is has to be looked up the first time: until then it counts by its address.
+        asked = [statuses([await door.get("/bookings") for _ in range(8)]) for door in doors]
+        made_up = [await house.client(Authorization=f"Bearer dbk_{uuid4().hex}").get("/bookings") for _ in range(6)]
+
+    assert [one.count(429) for one in asked] == [1, 1]
+    assert statuses(made_up) == [401] * 4 + [429] * 2
 
 
 FORWARDED = [
