@@ -101,6 +101,11 @@ with failed as (
       and d.position > f.position and d.due_at < f.due_at)
 select 1 from failed
 """
+_STANDING = """
+select count(*), coalesce(extract(epoch from journal_now() - min(d.due_at)), 0)::float8
+from deliveries d join webhooks w using (webhook_id)
+where w.is_active and d.state = 'waiting' and d.due_at <= journal_now()
+"""
 _LOG = """
 select position, hash, type, state, attempts, attempted_at, status, error, due_at from deliveries
 where webhook_id = %(webhook)s and position < %(before)s and (%(state)s::text is null or state = %(state)s)
@@ -199,6 +204,12 @@ async def note_failed(journal: Journal, delivery: Delivery, *, status: int | Non
     if not noted:
         return None
     return State.DEAD if wait is None else State.WAITING
+
+
+async def standing(journal: Journal) -> tuple[int, float]:
+    """How many deliveries are due, and for how many seconds the longest of them. Raises `Unavailable`."""
+    ((count, seconds),) = await journal.query(_STANDING, {})
+    return count, seconds
 
 
 async def log_of(

@@ -26,6 +26,7 @@ from commands.webhooks import Secrets, SwitchWebhook
 from journal import codec
 from journal.connection import Unavailable
 from journal.journal import Journal, Recorded
+from journal.tallies import Counter
 
 SENT_WITHIN = 10.0  # seconds for a name, a connection and an answer; less than a delivery is lent for
 READ_AT_MOST = 16 << 10  # bytes of an answer's body, so that its sender is not cut off in the middle of a usual one
@@ -34,6 +35,10 @@ POLL = 0.5  # seconds
 AGENT = "Daybook"
 
 SENDER = Author.system("webhooks")
+
+_TRIED = Counter(
+    "daybook_deliveries_tried", "What came of sending to webhooks: delivered, put-off, dead.", ("outcome",)
+)
 
 log = logging.getLogger(__name__)
 
@@ -205,9 +210,11 @@ class Delivering:
             await self._disable(one)
         if answered.status is not None and answered.has_it:
             await deliveries.note_delivered(self._journal, one, status=answered.status)
+            _TRIED.add("delivered")
             return
         error = answered.error or f"it answered {answered.status}"
         state = await deliveries.note_failed(self._journal, one, status=answered.status, error=error)
+        _TRIED.add("dead" if state is State.DEAD else "put-off")
         if state is State.DEAD:
             log.warning("the delivery %s to the webhook %s was given up: %s", one.id, one.webhook_id, error)
 

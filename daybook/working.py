@@ -84,7 +84,7 @@ async def work(settings: Settings, journal: Journal) -> None:
         delivering.keep_delivering(on_trouble=_told_once("webhooks are not sent anything")),
         keep_posting(
             journal,
-            [due.post, notices.posting(remind_before=settings.remind_before)],
+            [due.post, notices.posting(remind_before=settings.remind_before).post],
             on_trouble=_told_once("due work is not posted"),
         ),
         keep_handing_out(
