@@ -88,6 +88,17 @@ _SESSION_OPEN = {
     "expires_at": "2026-12-01T08:30:00Z",
     "current": True,
 }
+_WEBHOOK = {
+    "id": "b81f6d2e-94c3-4a70-8e5d-f3a6c2b7e961",
+    "url": "https://hooks.example.org/daybook",
+    "events": ["BookingCancelled", "BookingCreated"],
+    "is_active": True,
+    "position": 4711,
+    "previous_secret_until": None,
+    "added_at": _EARLIER,
+}
+_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+_CALENDAR_TOKEN = {"id": "d94e7c5a-3b18-4f62-a0d7-8c1b5e6f2a71", "name": "My phone", "made_at": _EARLIER}
 _ACCESS = {"access_token": _TOKEN, "token_type": "bearer"}
 
 EXAMPLES: Mapping[str, Any] = {
@@ -105,6 +116,11 @@ EXAMPLES: Mapping[str, Any] = {
     "SpaceChange": {"capacity": 12, "special_hours": [_CLOSED]},
     "BookingRequest": {"space_id": _ROOM, **_SLOT, "notes": "Four of us, with a guest."},
     "BookingChange": {"start": "2026-12-01T10:00:00Z", "end": "2026-12-01T12:00:00Z"},
+    "WebhookRequest": {"url": _WEBHOOK["url"], "events": _WEBHOOK["events"]},
+    "SwitchRequest": {"is_active": False},
+    "SecretRequest": {"secret": _SECRET},
+    "ReplayRequest": {"from_position": 4711},
+    "CalendarTokenRequest": {"name": "My phone"},
     "Rejection": {"reason": "The room is being painted."},
     # what is answered
     "SlotDocument": _SLOT,
@@ -166,6 +182,21 @@ EXAMPLES: Mapping[str, Any] = {
     },
     "ApiKeyDocument": _API_KEY,
     "IssuedApiKeyDocument": {**_API_KEY, "key": "dbk_Zk3vJm1qXc9TgU5oYbR7sLw2eN8hDpAi"},
+    "WebhookDocument": _WEBHOOK,
+    "ShownWebhookDocument": {**_WEBHOOK, "secret": _SECRET},
+    "DeliveryDocument": {
+        "id": "msg_5f0e4d7e0f9d5b0aa0b0f7a3a1c9d2e4",
+        "position": 4711,
+        "event": "BookingCreated",
+        "state": "waiting",
+        "attempts": 1,
+        "attempted_at": _EARLIER,
+        "next_attempt_at": "2026-11-24T08:30:05Z",
+        "status_code": 503,
+        "error": "it answered 503",
+    },
+    "CalendarTokenDocument": _CALENDAR_TOKEN,
+    "ShownCalendarTokenDocument": {**_CALENDAR_TOKEN, "token": "dbc_Zk3vJm1qXc9TgU5oYbR7sLw2eN8hDpAi"},
     "TokenDocument": {**_ACCESS, "expires_in": 900},
     "SessionDocument": _SESSION_OPEN,
     "DetailDocument": {"detail": "Signed out"},
@@ -183,7 +214,15 @@ EXAMPLES: Mapping[str, Any] = {
     "ReadyDocument": {"status": "ready"},
     "FactDocument": _FACT,
     "BookingAsOfDocument": {"position": 4711, "moment": _EARLIER, "booking": _BOOKED, "facts": [_FACT]},
-    "ExportDocument": {"account": _OWN, "bookings": [_BOOKED], "facts": [_FACT], "sessions": [_SESSION_OPEN]},
+    "ExportDocument": {
+        "account": {**_OWN, "created_at": _EARLIER},
+        "bookings": [_BOOKED],
+        "facts": [_FACT],
+        "sessions": [_SESSION_OPEN],
+        "api_keys": [_API_KEY],
+        "letters": [{"kind": "verification", "written_at": _EARLIER, "expires_at": "2026-12-01T08:30:00Z"}],
+        "calendar_tokens": [_CALENDAR_TOKEN],
+    },
 }
 """By the name of the schema."""
 
@@ -224,6 +263,7 @@ _PROBLEMS = (
         "What proved who you are was good for the password before: sign in with the new one.",
     ),
     _problem(409, "shown-before", "The key was shown before", "It is not kept: revoke it and issue another."),
+    _problem(409, "too-many-tokens", "There are too many calendar tokens", "Revoke one first."),
     _problem(
         412,
         "precondition-failed",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from booking.refusals import NotFound
 from commands import opaque
 from journal.journal import Journal
 
@@ -16,9 +17,11 @@ PER_USER = 20
 _MAKE = """
 insert into calendar_tokens (token_id, user_id, name, hash, made_at)
 select %(token_id)s, user_id, %(name)s, %(hash)s, journal_now() from accounts where user_id = %(user_id)s
-on conflict (token_id) do nothing
+returning token_id, name, made_at
 """
-_COLUMNS = "token_id, name, made_at"
+_OF_USER = """
+select token_id, name, made_at from calendar_tokens where user_id = %(user_id)s order by made_at, token_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,28 +38,27 @@ def new() -> str:
     return PREFIX + opaque.new()
 
 
-async def make(journal: Journal, user_id: UUID, token_id: UUID, *, name: str, token: str) -> CalendarToken | None:
-    """Have `token` open the user's feeds; None where one of this id is there already. Raises `Unavailable`."""
-    hash = opaque.hashed(token)
-    await journal.query(_MAKE, {"token_id": token_id, "user_id": user_id, "name": name, "hash": hash})
-    rows = await journal.query(f"select {_COLUMNS} from calendar_tokens where hash = %(hash)s", {"hash": hash})
-    return CalendarToken(*rows[0]) if rows else None
+async def make(journal: Journal, user_id: UUID, token_id: UUID, *, name: str, token: str) -> CalendarToken:
+    """Have `token` open the user's feeds. Raises `NotFound` where they have no account any more, and `Unavailable`."""
+    wanted = {"token_id": token_id, "user_id": user_id, "name": name, "hash": opaque.hashed(token)}
+    rows = await journal.query(_MAKE, wanted)
+    if not rows:
+        raise NotFound("user", user_id)
+    return CalendarToken(*rows[0])
 
 
-async def revoke(journal: Journal, user_id: UUID, token_id: UUID) -> None:
-    """Have a token of the user's open nothing any more. Raises `Unavailable`."""
-    await journal.query(
-        "delete from calendar_tokens where user_id = %(user_id)s and token_id = %(token_id)s",
+async def revoke(journal: Journal, user_id: UUID, token_id: UUID) -> bool:
+    """Have a token of the user's open nothing any more; whether there was one of this id. Raises `Unavailable`."""
+    rows = await journal.query(
+        "delete from calendar_tokens where user_id = %(user_id)s and token_id = %(token_id)s returning 1",
         {"user_id": user_id, "token_id": token_id},
     )
+    return bool(rows)
 
 
 async def of_user(journal: Journal, user_id: UUID) -> Sequence[CalendarToken]:
     """The user's tokens in the order they were made. Raises `Unavailable`."""
-    rows = await journal.query(
-        f"select {_COLUMNS} from calendar_tokens where user_id = %(user_id)s order by made_at, token_id",
-        {"user_id": user_id},
-    )
+    rows = await journal.query(_OF_USER, {"user_id": user_id})
     return [CalendarToken(*row) for row in rows]
 
 

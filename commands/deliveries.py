@@ -7,6 +7,7 @@ is sent again by another, under the same id, and a worker that comes too late no
 """
 
 import random
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -100,6 +101,11 @@ with failed as (
       and d.position > f.position and d.due_at < f.due_at)
 select 1 from failed
 """
+_STANDING = """
+select count(*), coalesce(extract(epoch from journal_now() - min(d.due_at)), 0)::float8
+from deliveries d join webhooks w using (webhook_id)
+where w.is_active and d.state = 'waiting' and d.due_at <= journal_now()
+"""
 _LOG = """
 select position, hash, type, state, attempts, attempted_at, status, error, due_at from deliveries
 where webhook_id = %(webhook)s and position < %(before)s and (%(state)s::text is null or state = %(state)s)
@@ -158,27 +164,22 @@ def id_of(webhook_id: UUID, hash: bytes) -> str:
 
 
 async def post(journal: Journal, *, limit: int = 500) -> int:
-    """Post one page of the journal for the webhooks that are furthest behind; how many facts it had.
+    """Post the next page of the journal for every webhook that is behind; how many facts were looked at.
 
     Raises `Unavailable`.
     """
-    behind = await journal.query(_BEHIND, {})
-    if not behind:
-        return 0
-    after = behind[0][0]
-    page = await journal.page(after, limit)
-    if page:
-        await journal.query(
-            _POST,
-            {
-                "webhooks": [webhook_id for posted, webhook_id in behind if posted == after],
-                "after": after,
-                "to": page[-1].position,
-                "rows": orjson.dumps(list(_rows(page))).decode(),
-                "kept": KEPT,
-            },
-        )
-    return len(page)
+    behind = defaultdict[int, list[UUID]](list)
+    for posted, webhook_id in await journal.query(_BEHIND, {}):
+        behind[posted].append(webhook_id)
+    looked_at = 0
+    for posted, webhook_ids in behind.items():  # one that is replayed keeps none of the others waiting
+        page = await journal.page(posted, limit)
+        if page:
+            rows = orjson.dumps(list(_rows(page))).decode()
+            wanted = {"webhooks": webhook_ids, "after": posted, "to": page[-1].position, "rows": rows, "kept": KEPT}
+            await journal.query(_POST, wanted)
+        looked_at += len(page)
+    return looked_at
 
 
 async def take(journal: Journal) -> list[Delivery]:
@@ -203,6 +204,12 @@ async def note_failed(journal: Journal, delivery: Delivery, *, status: int | Non
     if not noted:
         return None
     return State.DEAD if wait is None else State.WAITING
+
+
+async def standing(journal: Journal) -> tuple[int, float]:
+    """How many deliveries are due, and for how many seconds the longest of them. Raises `Unavailable`."""
+    ((count, seconds),) = await journal.query(_STANDING, {})
+    return count, seconds
 
 
 async def log_of(

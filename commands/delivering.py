@@ -26,13 +26,19 @@ from commands.webhooks import Secrets, SwitchWebhook
 from journal import codec
 from journal.connection import Unavailable
 from journal.journal import Journal, Recorded
+from journal.tallies import Counter
 
 SENT_WITHIN = 10.0  # seconds for a name, a connection and an answer; less than a delivery is lent for
-READ_AT_MOST = 16 << 10  # bytes of an answer, so that its sender is not cut off in the middle of a usual one
+READ_AT_MOST = 16 << 10  # bytes of an answer's body, so that its sender is not cut off in the middle of a usual one
+READ_WITHIN = 1.0  # seconds for them
 POLL = 0.5  # seconds
 AGENT = "Daybook"
 
 SENDER = Author.system("webhooks")
+
+_TRIED = Counter(
+    "daybook_deliveries_tried", "What came of sending to webhooks: delivered, put-off, dead.", ("outcome",)
+)
 
 log = logging.getLogger(__name__)
 
@@ -72,14 +78,7 @@ class Sending:
 
     def __init__(self, destinations: Destinations) -> None:
         self._destinations = destinations
-        self._client = httpx.AsyncClient(
-            verify=httpx.create_ssl_context(),
-            trust_env=False,
-            follow_redirects=False,
-            timeout=SENT_WITHIN,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            headers={"User-Agent": AGENT, "Accept-Encoding": "identity"},
-        )
+        self._client: httpx.AsyncClient | None = None
 
     async def send(self, url: str, body: bytes, headers: dict[str, str]) -> Answered:
         """POST `body` to `url`; whatever goes wrong is told, not raised."""
@@ -104,26 +103,46 @@ class Sending:
 
     async def _post(self, url: httpx.URL, address: str, body: bytes, headers: dict[str, str]) -> int:
         """The status of the answer of this very address, which has to prove that it is the host's."""
-        request = self._client.build_request(
+        # Not before: a worker that sends nothing need not wait until the authorities are loaded.
+        client = self._client = self._client or _client()
+        request = client.build_request(
             "POST",
             url.copy_with(host=address),
             content=body,
             headers={"Host": url.netloc.decode(), "Content-Type": "application/json", **headers},
             extensions={"sni_hostname": url.raw_host.decode()},
         )
-        answer = await self._client.send(request, stream=True)
+        answer = await client.send(request, stream=True)
         try:
-            read = 0
-            async for part in answer.aiter_raw():
-                read += len(part)
-                if read > READ_AT_MOST:
-                    break
+            with suppress(TimeoutError, httpx.HTTPError):  # the status is all that counts
+                async with asyncio.timeout(READ_WITHIN):
+                    await _read(answer)
         finally:
             await answer.aclose()
         return answer.status_code
 
     async def close(self) -> None:
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
+
+
+def _client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        verify=httpx.create_ssl_context(),
+        trust_env=False,
+        follow_redirects=False,
+        timeout=SENT_WITHIN,
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        headers={"User-Agent": AGENT, "Accept-Encoding": "identity"},
+    )
+
+
+async def _read(answer: httpx.Response) -> None:
+    read = 0
+    async for part in answer.aiter_raw():
+        read += len(part)
+        if read > READ_AT_MOST:
+            return
 
 
 class Delivering:
@@ -191,9 +210,11 @@ class Delivering:
             await self._disable(one)
         if answered.status is not None and answered.has_it:
             await deliveries.note_delivered(self._journal, one, status=answered.status)
+            _TRIED.add("delivered")
             return
         error = answered.error or f"it answered {answered.status}"
         state = await deliveries.note_failed(self._journal, one, status=answered.status, error=error)
+        _TRIED.add("dead" if state is State.DEAD else "put-off")
         if state is State.DEAD:
             log.warning("the delivery %s to the webhook %s was given up: %s", one.id, one.webhook_id, error)
 

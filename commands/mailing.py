@@ -19,15 +19,18 @@ from commands import accounts, letters, notices, wording
 from commands.invitations import Invitation
 from commands.mail_server import NotSent, TakesMail
 from commands.notices import Begun, Handed, Kind
-from commands.wording import Words, one_line
+from commands.wording import Words, in_header
 from journal import folding
 from journal.connection import Unavailable
 from journal.folding import Aggregates
 from journal.journal import Journal
+from journal.tallies import Counter
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=2)
 ATTEMPTS = 16
 """After that many a notice is dead: with the pauses between them most of a day has gone by."""
+
+_TRIED = Counter("daybook_notices_tried", "What came of sending notices: sent, put-off, dead.", ("outcome",))
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +48,7 @@ class Mailing:
         self._server = server
         self._sender = sender
         self._keys = keys
+        self._trouble = ""
 
     async def send(self, handed: Handed) -> None:
         """Send a notice once, however often it is handed to anybody, or put it off. Raises `Unavailable`.
@@ -71,11 +75,13 @@ class Mailing:
             await self._put_off(notice, f"it could not be written: {type(fault).__name__}", for_good=False)
         else:
             await self._note_sent(notice)
+            self._trouble = ""
 
     async def _note_sent(self, notice: Begun) -> None:
         while True:
             try:
                 await notices.note_sent(self._journal, notice)
+                _TRIED.add("sent")
                 return
             except Unavailable:
                 await asyncio.sleep(0.05)
@@ -83,8 +89,12 @@ class Mailing:
     async def _put_off(self, notice: Begun, why: str, *, for_good: bool) -> None:
         dead = for_good or notice.attempts >= ATTEMPTS
         pause = min(FIRST_PAUSE * 2 ** (notice.attempts - 1), LONGEST_PAUSE) * random.uniform(0.5, 1)
+        _TRIED.add("dead" if dead else "put-off")
         if dead:
             log.warning("a notice is dead: %s %s: %s", notice.kind, notice.id, why)
+        elif why != self._trouble:  # told when it begins and when it changes, not of every notice
+            self._trouble = why
+            log.warning("notices wait: %s", why)
         await notices.note_failed(self._journal, notice, why, again_after=None if dead else pause)
 
     async def _written(self, notice: Begun) -> tuple[EmailMessage, str] | None:
@@ -92,7 +102,10 @@ class Mailing:
         account = (await accounts.of_users(self._journal, [notice.user_id])).get(notice.user_id)
         if account is None:
             return None
-        to = mailbox(account.email, account.full_name)
+        try:
+            to = mailbox(account.email, account.full_name)
+        except ValueError:
+            raise NotSent("the address cannot be written into a header", for_good=True) from None
         about = await self._about(notice, to)
         if about is None:
             return None
@@ -101,7 +114,7 @@ class Mailing:
         mail["Message-ID"] = f"<{notice.id}@{self._sender.domain}>"
         mail["Date"] = format_datetime(notice.now)
         mail["From"], mail["To"] = self._sender, to
-        mail["Subject"] = words.subject
+        mail["Subject"] = in_header(words.subject)
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(words.text(account.full_name))
         mail.add_alternative(words.html(account.full_name), subtype="html")
@@ -147,4 +160,6 @@ def mailbox(email: str, name: str = "") -> Address:
     checked = validate_email(
         email, allow_display_name=True, check_deliverability=False, globally_deliverable=False, test_environment=True
     )
-    return Address(one_line(name or checked.display_name or ""), checked.local_part, checked.ascii_domain)
+    if "=?" in checked.local_part:  # headers would decode it, line ends and all
+        raise ValueError("this looks like an encoded word (RFC 2047)")
+    return Address(in_header(name or checked.display_name or ""), checked.local_part, checked.ascii_domain)

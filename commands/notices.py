@@ -5,7 +5,7 @@ with. Beginning lends it for longer than a mail server is waited for, so two wor
 booking go out in order.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -114,10 +114,17 @@ where (%(state)s::text is null or state = %(state)s)
 and (%(after_at)s::timestamptz is null or (at, notice_id) > (%(after_at)s, %(after_id)s::uuid))
 order by at, notice_id limit %(limit)s
 """
+# Of what was sent there is a month's worth: nobody counts that again and again.
+_STANDING = """
+select (select count(*) from notices where state = 'waiting'), (select count(*) from notices where state = 'dead'),
+  (select coalesce(extract(epoch from journal_now() - min(at)), 0)::float8 from notices
+   where state = 'waiting' and at <= journal_now())
+"""
 # What was overtaken would contradict what was told since.
 _RETRY = """
-update notices n set state = 'waiting', attempts = 0, at = journal_now(), lent_until = null
-where n.state = 'dead' and (%(notice_id)s::uuid is null or n.notice_id = %(notice_id)s)
+update notices n set state = 'waiting', attempts = 0, at = journal_now(), lent_until = null, error = null
+where (n.state = 'dead' or (n.state = 'waiting' and n.error is not null and n.lent_until is null))
+and (%(notice_id)s::uuid is null or n.notice_id = %(notice_id)s)
 and not exists (
   select from notices l where l.booking_id = n.booking_id and l.state = 'sent' and l.position > n.position)
 returning n.notice_id
@@ -163,9 +170,9 @@ class Listed:
     sent_at: datetime | None
 
 
-def posting(*, remind_before: timedelta) -> Callable[[Journal], Awaitable[int]]:
-    """What posts notices from the journal, with reminders so long before a slot begins; zero: none."""
-    return Posting("notices", _POST, lambda journal_id, page: _changes(journal_id, page, remind_before)).post
+def posting(*, remind_before: timedelta) -> Posting:
+    """How notices are posted from the journal, with reminders so long before a slot begins; zero: none."""
+    return Posting("notices", _POST, lambda journal_id, page: _changes(journal_id, page, remind_before))
 
 
 async def take(journal: Journal, *, limit: int) -> list[Handed]:
@@ -208,10 +215,16 @@ async def listed(
 
 
 async def retry(journal: Journal, notice_id: UUID | None = None) -> int:
-    """Have a dead notice, or all of them, sent now; how many. Those overtaken by a later one of the same booking that
-    was sent stay dead. Raises `Unavailable`.
+    """Have a notice that is dead, or waits after a failure, sent now, or all of them; how many. Those overtaken by a
+    later one of the same booking that was sent stay as they are. Raises `Unavailable`.
     """
     return len(await journal.query(_RETRY, {"notice_id": notice_id}))
+
+
+async def standing(journal: Journal) -> tuple[Mapping[State, int], float]:
+    """How many notices wait and are dead, and for how many seconds the longest of them is due. Raises `Unavailable`."""
+    ((waiting, dead, seconds),) = await journal.query(_STANDING, {})
+    return {State.WAITING: waiting, State.DEAD: dead}, seconds
 
 
 def _changes(journal_id: UUID, page: Iterable[Recorded], remind_before: timedelta) -> Mapping[str, Any]:

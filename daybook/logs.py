@@ -1,7 +1,8 @@
 """Logs: one line for each thing said, for people or as JSON, with the request it was said for.
 
 Everything goes through the standard library's loggers, uvicorn's too. Of an exception only the first line is told: what
-follows in PostgreSQL's and pydantic's may quote what somebody sent.
+follows in PostgreSQL's and pydantic's may quote what somebody sent; and so may the first line where PostgreSQL finds
+fault with a value.
 
 Every request has a line. As JSON it is written without all that, which would cost more than a small query: of what is
 in it nothing has to be escaped.
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+import psycopg
 import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
@@ -113,7 +115,8 @@ def _chain(error: BaseException) -> Iterator[str]:
         yield from _chain(before)
         yield "which led to\n"
     yield from traceback.format_tb(error.__traceback__)
-    yield f"{type(error).__module__}.{type(error).__qualname__}: {str(error).partition(chr(10))[0]}\n"
+    said = error.sqlstate if isinstance(error, psycopg.DataError) else str(error).partition("\n")[0]
+    yield f"{type(error).__module__}.{type(error).__qualname__}: {said}\n"
     for one in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
         yield from _chain(one)
 

@@ -7,12 +7,13 @@ from itertools import chain
 
 import psycopg
 
-from commands import due
+from commands import deliveries, due, notices
 from journal.connection import Unavailable
 from journal.journal import Journal
 from projections.following import VIEWS
 from projections.reading import Views
 
+STATE = ("state",)
 ANSWER_WITHIN = 2.0  # seconds: whoever asks for metrics does not wait long
 
 
@@ -105,6 +106,35 @@ def of_due(journal: Journal) -> Ask:
         return [
             Told("daybook_due_backlog", "Work that is due and not done.", {(): count}),
             Told("daybook_due_oldest_seconds", "How long the longest of it is due; 0 if there is none.", {(): seconds}),
+        ]
+
+    return told
+
+
+def of_notices(journal: Journal) -> Ask:
+    """What people are still to be told, and what was given up."""
+
+    async def told() -> Sequence[Told]:
+        counts, seconds = await notices.standing(journal)
+        by_state: Values = {(state.value,): count for state, count in counts.items()}
+        return [
+            Told(
+                "daybook_notices", "Notices that wait, be it for their time, and those that are dead.", by_state, STATE
+            ),
+            Told("daybook_notices_oldest_seconds", "How long the longest of them is due.", {(): seconds}),
+        ]
+
+    return told
+
+
+def of_deliveries(journal: Journal) -> Ask:
+    """What webhooks are still to be sent."""
+
+    async def told() -> Sequence[Told]:
+        count, seconds = await deliveries.standing(journal)
+        return [
+            Told("daybook_deliveries_due", "Deliveries to webhooks that are due and not done.", {(): count}),
+            Told("daybook_deliveries_oldest_seconds", "How long the longest of them is due.", {(): seconds}),
         ]
 
     return told

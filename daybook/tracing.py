@@ -39,8 +39,8 @@ from journal.journal import Entry, Journal, Reading, Recorded
 from projections.views import View
 
 EXPORT_WITHIN = 2.0  # seconds for a batch of spans, and for what is left at the end
-UNTRACED = ("/health", "/metrics")
-"""Routes that begin so are asked for by machines again and again."""
+UNTRACED = "/health"
+"""Paths that begin so are asked for by machines again and again."""
 
 BY_ITSELF = ("due:", "import:", "operator:")
 """Correlation ids that begin so are of what the system or its operator does: no request, and no trace."""

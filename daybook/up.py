@@ -116,6 +116,9 @@ def _greet(settings: Settings, demo: Mapping[str, str], say: Say) -> None:
     say("")
     say(f"API       {at}")
     say(f"Docs      {at}/docs")
+    if settings.metrics_port:
+        watched = _to_call(settings.metrics_host)
+        say(f"Metrics   http://{watched}:{settings.metrics_port}/metrics, and on the two ports after it")
     if demo:
         say(f"Admin     {demo['admin_email']} / {demo['admin_password']}")
         say(f"User      {demo['user_email']} / {demo['user_password']}")

@@ -85,7 +85,8 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
     limits = Limits(**{field.name: getattr(settings, field.name) for field in fields(Limits)})
     keys = settings.secret_keys
     tokens = Tokens(keys, life=settings.access_token_life)
-    throttling = Throttling(redis_url, schema, tokens, limits, proxies=settings.trusted_proxies)
+    callers = Callers(journal)
+    throttling = Throttling(redis_url, schema, tokens, callers, limits, key=keys[0], proxies=settings.trusted_proxies)
     streams = Streams(journal)
     destinations = Destinations(private=settings.webhooks_to_private_addresses)
     try:
@@ -99,7 +100,7 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
             tokens=tokens,
             keys=keys,
             throttling=throttling,
-            callers=Callers(journal),
+            callers=callers,
             streams=streams,
             destinations=destinations,
             webhook_secrets=Secrets(keys),
@@ -223,7 +224,12 @@ async def _work(settings: Settings) -> None:
     journal = Journal(settings.database_url.get_secret_value(), settings.daybook_schema, name="work")
     try:
         await _must_be_usable(journal)
-        questions = {"journal": standing.of_journal(journal), "due": standing.of_due(journal)}
+        questions = {
+            "journal": standing.of_journal(journal),
+            "due": standing.of_due(journal),
+            "notices": standing.of_notices(journal),
+            "deliveries": standing.of_deliveries(journal),
+        }
         async with _watched(settings, "work", questions):
             await working.work(settings, journal)
     finally:

@@ -2,7 +2,7 @@
 
 Actors run in threads, the journal in one asyncio loop: an actor hands its message to the loop and waits. What is lost
 on the way, with a message, a thread or Redis, is due again when its loan ends. Each kind of work has a queue and
-threads of its own: a mail server that hangs holds up mails alone.
+threads of its own: a mail server that hangs holds up mails alone. Webhooks are sent to in the loop.
 """
 
 import asyncio
@@ -84,7 +84,7 @@ async def work(settings: Settings, journal: Journal) -> None:
         delivering.keep_delivering(on_trouble=_told_once("webhooks are not sent anything")),
         keep_posting(
             journal,
-            [due.post, notices.posting(remind_before=settings.remind_before)],
+            [due.post, notices.posting(remind_before=settings.remind_before).post],
             on_trouble=_told_once("due work is not posted"),
         ),
         keep_handing_out(

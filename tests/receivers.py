@@ -54,6 +54,7 @@ class Receiver:
     port: int = 0
     headers: str = ""
     tls: ssl.SSLContext | None = None
+    ends: bool = True  # else there is no end of its answers
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server = field(init=False)
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -96,8 +97,15 @@ class Receiver:
             if status is None:
                 await self._closing.wait()
                 return
+            if not self.ends:
+                writer.write(f"HTTP/1.1 {status} So\r\n\r\n".encode())
+                while not self._closing.is_set():
+                    writer.write(b"and so on, " * 1000)
+                    await writer.drain()
             writer.write(f"HTTP/1.1 {status} So\r\nContent-Length: 2\r\n{self.headers}\r\nok".encode())
             await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass  # its sender hung up
         finally:
             writer.close()
 

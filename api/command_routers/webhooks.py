@@ -11,7 +11,7 @@ from starlette.responses import Response
 from api.auth import require_roles
 from api.bodies import Body, StrictRoute
 from api.documents import MessageDocument, ShownWebhookDocument, WebhookDocument, webhook_document
-from api.problems import PROBLEMS, Problem
+from api.problems import PROBLEMS, Problem, refusing
 from api.sending import COMMAND, Sender, TheSender
 from booking.refusals import NotFound
 from commands import webhooks
@@ -71,7 +71,13 @@ class ReplayRequest(Body):
     from_position: Annotated[int, Field(ge=1)]
 
 
-@router.post("", status_code=201, response_model=ShownWebhookDocument, openapi_extra=COMMAND)
+@router.post(
+    "",
+    status_code=201,
+    response_model=ShownWebhookDocument,
+    responses=refusing(also={409: ["shown-before"]}),
+    openapi_extra=COMMAND,
+)
 async def add(body: WebhookRequest, sender: TheSender) -> Response:
     """Send facts of these names to an address from here on. The secret is shown in this answer alone."""
     await sender.rooms.destinations.admit(body.url)
@@ -79,7 +85,8 @@ async def add(body: WebhookRequest, sender: TheSender) -> Response:
     sealed = sender.rooms.webhook_secrets.sealed(secret, id)
     done = await sender.do(AddWebhook(webhook_id=id, url=body.url, events=body.events, sealed=sealed))
     kept = await _shown_once(sender, id, sealed, given=body.secret)
-    return await sender.answer(done, webhook_document(kept) | {"secret": secret}, status=201)
+    document = webhook_document(kept) | {"secret": secret}
+    return await sender.answer(done, document, status=201, location=f"{router.prefix}/{id}")
 
 
 @router.patch("/{webhook_id}", response_model=WebhookDocument, openapi_extra=COMMAND)
@@ -89,7 +96,12 @@ async def switch(webhook_id: UUID, body: SwitchRequest, sender: TheSender) -> Re
     return await sender.answer(done, webhook_document(await _kept(sender, webhook_id)))
 
 
-@router.post("/{webhook_id}/rotate-secret", response_model=ShownWebhookDocument, openapi_extra=COMMAND)
+@router.post(
+    "/{webhook_id}/rotate-secret",
+    response_model=ShownWebhookDocument,
+    responses=refusing(also={409: ["shown-before"]}),
+    openapi_extra=COMMAND,
+)
 async def rotate_secret(webhook_id: UUID, sender: TheSender, body: SecretRequest | None = None) -> Response:
     """Sign with another secret, and for 24 hours with the one so far too. It is shown in this answer alone."""
     given = body.secret if body else None
@@ -100,7 +112,12 @@ async def rotate_secret(webhook_id: UUID, sender: TheSender, body: SecretRequest
     return await sender.answer(done, webhook_document(kept) | {"secret": secret})
 
 
-@router.post("/{webhook_id}/replay", response_model=WebhookDocument, openapi_extra=COMMAND)
+@router.post(
+    "/{webhook_id}/replay",
+    response_model=WebhookDocument,
+    responses=refusing(also={422: ["bad-position"]}),
+    openapi_extra=COMMAND,
+)
 async def replay(webhook_id: UUID, body: ReplayRequest, sender: TheSender) -> Response:
     """Send everything from a position on once more, under the same ids, also what was given up."""
     _, head, _ = await sender.rooms.journal.head()

@@ -12,10 +12,11 @@ from fastapi.security.base import SecurityBase
 from starlette.responses import Response
 
 from api.answers import awaited, json_of, unchanged
-from api.auth import CurrentUser, unauthenticated
+from api.auth import SCHEMES, CurrentUser, unauthenticated
 from api.documents import CalendarTokenDocument
 from api.feeds import Entry, Feed
 from api.problems import PROBLEMS
+from api.queries import OF_VIEW
 from api.rooms import rooms_of
 from booking.refusals import NotFound
 from booking.users import User
@@ -25,19 +26,35 @@ from projections import bookings, spaces
 router = APIRouter(prefix="/calendars", tags=["queries: calendars"], responses=PROBLEMS)
 
 ICALENDAR = "text/calendar"
+_EXAMPLE = """\
+BEGIN:VCALENDAR
+VERSION:2.0
+PRODID:-//Daybook//Calendar feeds//EN
+X-WR-CALNAME:Bookings
+BEGIN:VEVENT
+SUMMARY:Meeting Room A
+DTSTART:20261201T090000Z
+DTEND:20261201T110000Z
+DTSTAMP:20261124T083000Z
+UID:7d1f5a52-0c2e-4b7e-9a51-1f6f7a9c0d21@daybook
+SEQUENCE:1
+STATUS:CONFIRMED
+END:VEVENT
+END:VCALENDAR
+"""
 _FEED: dict[int | str, dict[str, Any]] = {
-    200: {"description": "iCalendar (RFC 5545).", "content": {ICALENDAR: {"schema": {"type": "string"}}}},
-    304: {"description": "Nothing has changed since the ETag in If-None-Match."},
+    200: {
+        "description": "iCalendar (RFC 5545).",
+        "content": {ICALENDAR: {"schema": {"type": "string"}, "example": _EXAMPLE}},
+    }
 }
 
 
 class _Bearing(SecurityBase):
     """A dependency: the active user whose calendar token stands in the address."""
 
-    model = APIKey.model_validate(
-        {"in": "query", "name": "token", "description": "A calendar token, from `POST /calendars/tokens`."}
-    )
     scheme_name = "calendar-token"
+    model = APIKey.model_validate(SCHEMES[scheme_name])
 
     async def __call__(self, request: Request) -> User:
         rooms = rooms_of(request)
@@ -59,7 +76,7 @@ async def tokens(user: CurrentUser, request: Request) -> Response:
     return json_of([asdict(one) for one in await calendar_tokens.of_user(rooms_of(request).journal, user.id)])
 
 
-@router.get("/me.ics", response_class=Response, responses=_FEED)
+@router.get("/me.ics", response_class=Response, responses=_FEED, openapi_extra=OF_VIEW)
 async def own(user: TokenUser, request: Request) -> Response:
     """The bookings of whoever made the token: from 30 days ago on, at most 1,000, those nearest to now."""
     await awaited(request, bookings.VIEW.name, spaces.VIEW.name)
@@ -70,7 +87,7 @@ async def own(user: TokenUser, request: Request) -> Response:
     return await _answer(request, Feed("Bookings", entries, now), position)
 
 
-@router.get("/spaces/{space_id}.ics", response_class=Response, responses=_FEED)
+@router.get("/spaces/{space_id}.ics", response_class=Response, responses=_FEED, openapi_extra=OF_VIEW)
 async def of_space(space_id: UUID, user: TokenUser, request: Request) -> Response:
     """When a space is taken: from 30 days ago on, at most 1,000 bookings, those nearest to now.
 

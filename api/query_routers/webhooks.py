@@ -32,7 +32,7 @@ class DeliveriesAsked(Paging):
     state: State | None = None
 
 
-@router.get("", response_model=list[WebhookDocument], openapi_extra=parameters(Paging))
+@router.get("", response_model=list[WebhookDocument], openapi_extra=parameters(Paging, of_view=False))
 async def every(request: Request) -> Response:
     """The webhooks there are."""
     page = asked(request, Paging)
@@ -50,7 +50,9 @@ async def one(webhook_id: UUID, request: Request) -> Response:
 
 
 @router.get(
-    "/{webhook_id}/deliveries", response_model=list[DeliveryDocument], openapi_extra=parameters(DeliveriesAsked)
+    "/{webhook_id}/deliveries",
+    response_model=list[DeliveryDocument],
+    openapi_extra=parameters(DeliveriesAsked, of_view=False),
 )
 async def log(webhook_id: UUID, request: Request) -> Response:
     """What a webhook was and is to be sent, the newest fact first; what is over is kept for 30 days."""

@@ -175,7 +175,17 @@ async def a_house(
     passwords = Passwords(rounds=rounds)
     destinations = Destinations(private=private_webhooks)
     tokens = Tokens(keys, life=LIFE)
-    throttling = Throttling(redis_url or stores.redis_url, place.schema, tokens, limits, proxies=proxies, window=window)
+    callers = Callers(journal)
+    throttling = Throttling(
+        redis_url or stores.redis_url,
+        place.schema,
+        tokens,
+        callers,
+        limits,
+        key=keys[0],
+        proxies=proxies,
+        window=window,
+    )
     rooms = Rooms(
         journal=journal,
         deciding=Deciding(journal, Aggregates(journal)),
@@ -186,7 +196,7 @@ async def a_house(
         tokens=tokens,
         keys=keys,
         throttling=throttling,
-        callers=Callers(journal),
+        callers=callers,
         streams=Streams(journal),
         destinations=destinations,
         webhook_secrets=Secrets(keys),

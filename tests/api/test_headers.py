@@ -55,7 +55,7 @@ async def test_every_answer_of_every_route_bears_the_security_headers_and_is_kep
         admin, nobody = await house.signed_in(Role.ADMIN), house.client()
         statuses = set()
         for method, template in places(house):
-            path = template.format_map(dict.fromkeys(("space_id", "booking_id", "user_id", "key_id"), uuid4()) | NAMES)
+            path = template.format_map(dict.fromkeys(IDS, uuid4()) | NAMES)
             # No stream is begun: it would last.
             for asked in (
                 admin.request(method, path, headers={"Last-Event-ID": "none"}),
@@ -73,6 +73,7 @@ async def test_every_answer_of_every_route_bears_the_security_headers_and_is_kep
     assert statuses >= {200, 400, 401, 404, 405, 413, 422}
 
 
+IDS = ("space_id", "booking_id", "user_id", "key_id", "webhook_id", "token_id")
 NAMES = {"name": "swagger-ui.css"}
 
 

@@ -45,6 +45,7 @@ async def test_a_webhook_is_shown_with_its_secret_once_and_without_it_ever_after
     first, second = [await admin.post("/admin/webhooks", json=BODY, headers=again) for _ in range(2)]
 
     webhook = first.json()
+    assert first.headers["Location"] == f"/admin/webhooks/{webhook['id']}"
     secret = webhook.pop("secret")
     assert secret.startswith("whsec_")
     assert (second.status_code, second.json()["type"]) == (409, "urn:daybook:problem:shown-before")
@@ -125,8 +126,8 @@ async def test_the_log_shows_what_became_of_each_delivery_page_by_page(admin: As
         owner.execute(
             "insert into deliveries "
             "(webhook_id, position, hash, subject, type, due_at, state, attempts, status, error) "
-            "select %s, n, '', %s, 'BookingCreated', now(), case when n = 2 then 'dead' else 'waiting' end, n, 500, "
-            "'no' "
+            "select %s, n, '', %s, 'BookingCreated', now(), "
+            "case when n = 2 then 'dead' else 'waiting' end, n, 500, 'no' "
             "from generate_series(1, 5) n",
             (id, uuid4()),
         )

@@ -311,6 +311,28 @@ async def test_whoever_comes_after_the_loan_notes_nothing(post: Post, receiver: 
     assert await post.states(webhook_id) == [("delivered", 1)]
 
 
+async def test_a_receiver_that_does_not_stop_talking_has_what_it_said_it_has(post: Post, receiver: Receiver) -> None:
+    receiver.ends = False
+    webhook_id = await post.add(receiver)
+    enter(post.place, FIRST)
+    await post.settle()
+
+    assert await post.states(webhook_id) == [("delivered", 1)]
+
+
+async def test_a_long_replay_keeps_no_other_webhook_waiting(post: Post, receiver: Receiver) -> None:
+    enter(post.place, *(created(hours(hour, hour + 1, TUESDAY)) for hour in range(20)))
+    replayed, other = await post.add(receiver), await post.add(receiver)
+    await post.settle()
+    await post.do(ReplayWebhook(webhook_id=replayed, from_position=1))
+    enter(post.place, FIRST)
+
+    await deliveries.post(post.journal, limit=5)
+
+    assert len(await post.log(replayed)) == 5
+    assert [one.type for one in await post.log(other)] == ["BookingCreated"]
+
+
 async def test_a_redirect_is_a_failure_and_not_followed(post: Post, receiver: Receiver) -> None:
     receiver.answer = lambda _: 302
     receiver.headers = f"Location: {receiver.url}&again\r\n"

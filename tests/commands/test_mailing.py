@@ -2,13 +2,21 @@
 
 import asyncio
 import logging
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from booking.roles import Role
 from booking.terms import Description, Rules
@@ -38,6 +46,7 @@ OLD_KEY = "the secret key that was in use before this one"
 EMAIL = "ana@example.org"
 SENDER = mailbox("Daybook <daybook@example.com>")
 LATER = timedelta(days=1)
+HEADERS = ["Message-ID", "Date", "From", "To", "Subject", "Auto-Submitted", "MIME-Version", "Content-Type"]
 
 
 @dataclass
@@ -63,7 +72,7 @@ class Post:
         return booking_id
 
     async def post(self, *, remind_before: timedelta = timedelta(0)) -> None:
-        post = notices.posting(remind_before=remind_before)
+        post = notices.posting(remind_before=remind_before).post
         while await post(self.journal):
             pass
 
@@ -214,9 +223,7 @@ async def test_what_people_wrote_is_text_alone_wherever_it_stands(post: Post) ->
     (mail,) = await post.send()
 
     assert mail.to == EMAIL
-    assert mail.message.keys() == [
-        *("Message-ID", "Date", "From", "To", "Subject", "Auto-Submitted", "MIME-Version", "Content-Type")
-    ]
+    assert mail.message.keys() == HEADERS
     assert mail.subject.startswith(
         'Confirmed: Room Bcc: all@example.org <script>alert("x")</script>; evil BEGIN:VALARM'
     )
@@ -239,6 +246,38 @@ async def test_an_address_beyond_ascii_and_a_name_of_anything_are_written_as_hea
 
     assert mail.to == "jürgen@xn--bcher-kva.example"
     assert [str(one.display_name) for one in mail.message["To"].addresses] == ['J"ü, Bcc: x@example.org']
+
+
+@pytest.mark.parametrize("text", ["=?utf-8?q?Room=0D=0ABcc=3A_x=40example.org?=", "=?utf-8?b?DQpCY2M6IHhAeS5vcmc=?= ="])
+async def test_no_encoded_word_that_somebody_wrote_is_read_as_one(post: Post, text: str) -> None:
+    """RFC 2047 would have line ends within, and Python's headers write out what they decode."""
+    user_id, space_id = UUID(int=9), UUID(int=7)
+    account = Account(email="ben@example.org", full_name=text, password_hash="x")
+    await post.deciding.do(RegisterUser(user_id=user_id, account=account), by=SYSTEM, request=request())
+    description = Description(name=text, capacity=1, price_per_hour=MEETING_ROOM.price_per_hour)
+    await post.do(CreateSpace(space_id=space_id, description=description, opening_hours=ALWAYS_OPEN), by=CLEO)
+    slot = utc_hours(20, 21, TUESDAY)
+    await post.do(CreateBooking(booking_id=UUID(int=8), space_id=space_id, user_id=user_id, slot=slot), by=user_id)
+
+    (mail,) = await post.send()
+
+    assert mail.message.keys() == HEADERS
+    seen = text.replace("=?", "= ?")
+    assert mail.subject == f"Confirmed: {seen}, Tuesday 6 January 2026, 20:00"
+    assert [one.display_name for one in mail.message["To"].addresses] == [seen]
+
+
+async def test_an_address_that_headers_would_decode_is_sent_nothing(post: Post) -> None:
+    user_id = UUID(int=9)
+    account = Account(email="=?utf-8?q?a=0d=0abcc=3ax?=@example.org", full_name="Ben", password_hash="x")
+    await post.deciding.do(RegisterUser(user_id=user_id, account=account), by=SYSTEM, request=request())
+    slot = utc_hours(20, 21, TUESDAY)
+    await post.do(CreateBooking(booking_id=UUID(int=8), space_id=ROOM, user_id=user_id, slot=slot), by=user_id)
+
+    assert await post.send() == []
+
+    (dead,) = await post.listed()
+    assert (dead.state, dead.error) == (State.DEAD, "the address cannot be written into a header")
 
 
 async def test_a_notice_that_is_delivered_twice_is_sent_once(post: Post) -> None:
@@ -270,9 +309,9 @@ async def test_a_refusal_that_passes_is_waited_out_with_growing_pauses(
 ) -> None:
     first, second = await post.book(), await post.book(start=11)
     post.server.to_recipient = lambda _: "451 4.3.0 ana@example.org: try again"
-    clock, pauses = MONDAY_8AM, []
+    mailing, clock, pauses = post.mailing(), MONDAY_8AM, []
     for _ in range(4):
-        assert await post.send() == []
+        assert await post.send(mailing) == []
         told = [listed for listed in await post.listed() if listed.booking_id == first]
         pauses.append(told[0].at - clock)
         clock += FIRST_PAUSE * 2 ** len(pauses)
@@ -283,6 +322,7 @@ async def test_a_refusal_that_passes_is_waited_out_with_growing_pauses(
 
     assert told[0].error == "the mail server refused: 451 4.3.0"
     assert EMAIL not in caplog.text
+    assert caplog.messages == ["notices wait: the mail server refused: 451 4.3.0"]
     for n, pause in enumerate(pauses):
         assert FIRST_PAUSE * 2**n / 2 <= pause <= FIRST_PAUSE * 2**n
     of_first = [mail.subject.partition(":")[0] for mail in sent if str(first) in mail.text]
@@ -333,7 +373,7 @@ async def test_a_mail_refused_for_good_is_dead_and_one_that_is_slow_is_not(post:
     (slow,) = await post.listed()
     post.server.hangs = False
     post.server.to_mail = lambda _: "554 5.7.1 spam"
-    post.place.set_clock(at(9))
+    assert await notices.retry(post.journal) == 1, "nobody has to wait for the pause to end"
     assert await post.send() == []
     (refused,) = await post.listed()
 
@@ -395,3 +435,67 @@ async def test_a_letter_is_sent_with_the_token_that_is_good(post: Post, key: str
     await post.do(VerifyEmail(user_id=ANA))
     assert await post.send() == [], "it was used before it was sent"
     await line.close()
+
+
+async def test_a_password_is_told_over_tls_and_a_wrong_one_is_no_reason_to_give_up(
+    post: Post, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tls, certificate = a_certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    right = b"p@ss"
+
+    def authenticate(_server: SMTP, _session: Session, _envelope: Envelope, _how: str, told: Any) -> AuthResult:
+        return AuthResult(success=told == LoginPassword(b"ada", right), handled=False)
+
+    strict = {"auth_required": True, "auth_require_tls": True, "authenticator": authenticate}
+    async with a_mail_server(tls_context=tls, **strict) as server:
+        mailing = post.mailing(MailServer(with_user(server.url), sender=SENDER.addr_spec))
+        await post.book()
+        right = b"another"
+        await post.send(mailing)
+        (wrong,) = await post.listed()
+        post.place.set_clock(at(9))
+        right = b"p@ss"
+        await post.send(mailing)
+
+    assert (wrong.state, wrong.error) == (State.WAITING, "the mail server refused: 535 5.7.8")
+    assert len(server.mails) == 1
+
+
+async def test_no_password_is_told_to_another_machine_in_the_clear(post: Post) -> None:
+    told: list[object] = []
+    refusing = {
+        "auth_require_tls": False,
+        "authenticator": lambda *about: told.append(about) or AuthResult(success=True),
+    }
+    async with a_mail_server(**refusing) as server:
+        here, elsewhere = with_user(server.url), with_user(server.url.replace("127.0.0.1", "127.1"))
+        await post.book()
+        await post.send(post.mailing(MailServer(elsewhere, sender=SENDER.addr_spec)))
+        before, (waiting,) = len(told), await post.listed()
+        post.place.set_clock(at(9))
+        await post.send(post.mailing(MailServer(here, sender=SENDER.addr_spec)))
+
+    assert (before, waiting.error) == (0, "the mail server cannot be used: SMTPException")
+    assert len(told) == len(server.mails) == 1
+
+
+def with_user(url: str) -> str:
+    return url.replace("smtp://", "smtp://ada:p%40ss@")
+
+
+def a_certificate(directory: Path) -> tuple[ssl.SSLContext, Path]:
+    """What a server on loopback shows, and the file in which it is trusted."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + LATER)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    trusted, private = directory / "certificate.pem", directory / "key.pem"
+    trusted.write_bytes(certificate.public_bytes(Encoding.PEM))
+    private.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(trusted, private)
+    return context, trusted

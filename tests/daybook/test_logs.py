@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from api import correlation
@@ -159,6 +160,16 @@ def test_of_an_exception_only_the_first_line_is_told_and_where_it_came_from(said
     assert "builtins.ValueError: duplicate key\nwhich led to\n" in told
     assert "builtins.RuntimeError: no\n" in told
     assert "test_logs.py" in told
+
+
+def test_of_a_value_that_postgresql_cannot_take_only_what_is_wrong_with_it_is_told(said: Said) -> None:
+    logs.configure("INFO", for_people=False)
+
+    logging.getLogger("api").error(
+        "fault", exc_info=psycopg.errors.InvalidTextRepresentation('invalid input syntax for type uuid: "ana"')
+    )
+
+    assert one(said)["exception"] == "psycopg.errors.InvalidTextRepresentation: 22P02\n"
 
 
 def test_the_exceptions_of_a_group_are_told(said: Said) -> None:

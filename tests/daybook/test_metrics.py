@@ -18,7 +18,7 @@ from daybook.standing import Ask, Told
 from journal.journal import Journal
 from journal.tallies import EVERY, Counter, Histogram
 from tests.journals import a_place
-from tests.processes import free_port
+from tests.processes import PLAIN, free_port
 
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -27,7 +27,10 @@ Sample = tuple[str, tuple[tuple[str, str], ...]]
 async def telling(**questions: Ask) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the port on which metrics are told."""
     port = free_port()
-    async with metrics.served("127.0.0.1", port, questions, role="test", version="1"), httpx.AsyncClient() as client:
+    async with (
+        metrics.served("127.0.0.1", port, questions, role="test", version="1"),
+        httpx.AsyncClient(**PLAIN) as client,
+    ):
         client.base_url = httpx.URL(f"http://127.0.0.1:{port}")
         yield client
 

@@ -88,12 +88,26 @@ def test_they_do_not_change():
         ("cors_origins", "*"),
         ("cors_origins", "https://desk.example.org/"),
         ("cors_origins", "desk.example.org"),
+        ("smtp_url", "https://ada:hunter2@h"),
+        ("smtp_url", "smtp://"),
+        ("mail_from", "hunter2"),
+        ("mail_from", "a@example.org\nBcc: hunter2@example.org"),
+        ("reminder_hours_before", "-1"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named_and_not_repeated(name, value):
     with pytest.raises(ValidationError, match=name) as refused:
         Settings(**{"secret_key": SECRET, name: value})
     assert "hunter2" not in str(refused.value)
+
+
+def test_mails_are_sent_by_somebody():
+    with pytest.raises(ValidationError, match="MAIL_FROM must be set where SMTP_URL is"):
+        Settings(smtp_url="smtp://mail.example.org")
+
+    told = Settings(smtp_url="smtp://mail.example.org", mail_from="Daybook <daybook@example.org>")
+
+    assert (told.mail_from, told.remind_before) == ("Daybook <daybook@example.org>", timedelta(hours=24))
 
 
 def test_production_does_not_start_without_a_secret(tmp_path, monkeypatch):

@@ -78,7 +78,12 @@ def page() -> str:
         "",
         "A new field with a default is free; any other change is the next version, and what is stored stays as it is.",
     ]
-    kinds = {"Bookings": events.BookingEvent, "Spaces": events.SpaceEvent, "Users": events.UserEvent}
+    kinds = {
+        "Bookings": events.BookingEvent,
+        "Spaces": events.SpaceEvent,
+        "Users": events.UserEvent,
+        "Webhooks": events.WebhookEvent,
+    }
     shown = {form.event for form in FORMS}
     for title, union in kinds.items():
         lines += ["", f"## {title}"]

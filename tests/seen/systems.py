@@ -13,7 +13,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from daybook.embedded import Stores
 from tests.journals import Place
-from tests.processes import PATIENCE, Api, Running, environment, free_port
+from tests.processes import PATIENCE, PLAIN, Api, Running, environment, free_port
 
 ROLES = ("api", "follow", "work")
 
@@ -67,9 +67,15 @@ class System:
     receiver: Receiver
     place: Place
 
+    def await_metrics(self, role: str) -> None:
+        """Return when a process tells Prometheus of itself; it is at work then. Raises `httpx.ConnectError`."""
+        httpx.Client(transport=httpx.HTTPTransport(retries=7, **PLAIN)).get(
+            f"{self._metrics_url(role)}/metrics", timeout=10
+        )
+
     def metrics(self, role: str) -> str:
         """What a process tells Prometheus."""
-        answer = httpx.get(f"{self._metrics_url(role)}/metrics", timeout=10)
+        answer = httpx.get(f"{self._metrics_url(role)}/metrics", timeout=10, **PLAIN)
         assert answer.status_code == 200
         return answer.text
 
@@ -88,7 +94,9 @@ def a_system(stores: Stores, place: Place, logs: Path) -> Iterator[System]:
         for role in ROLES:
             told = environment(stores, place, logs) | {
                 "APP_ENV": "production",
+                "PASSWORD_ROUNDS": "10",
                 "LOG_LEVEL": "DEBUG",
+                "WEBHOOKS_TO_PRIVATE_ADDRESSES": "true",
                 "METRICS_PORT": str(free_port()),
                 "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
                 "OTEL_BSP_SCHEDULE_DELAY": "100",
@@ -99,4 +107,8 @@ def a_system(stores: Stores, place: Place, logs: Path) -> Iterator[System]:
             running.callback(process.stop)
             process.start()
         assert isinstance(api, Api)
-        yield System(api, processes, receiver, place)
+        api.await_ready()
+        system = System(api, processes, receiver, place)
+        for role in ROLES:
+            system.await_metrics(role)
+        yield system

@@ -242,6 +242,18 @@ def test_views_tell_how_far_they_are_and_work_how_much_is_due(seen: Seen) -> Non
     assert seen.value("work", "daybook_due_backlog") == 0
 
 
+def test_notices_and_deliveries_tell_what_came_of_them(seen: Seen) -> None:
+    while not (
+        seen.value("work", "daybook_deliveries_tried_total") and seen.value("work", "daybook_notices_tried_total")
+    ):
+        pass  # the worker comes to them when it does
+
+    assert seen.value("work", "daybook_notices_tried_total", outcome="sent") >= 1
+    assert seen.value("work", "daybook_notices", state="dead") == 0
+    assert seen.value("work", "daybook_deliveries_tried_total", outcome="put-off") >= 1
+    assert seen.value("work", "daybook_deliveries_due") == 0
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_no_label_names_a_person_or_a_thing(seen: Seen, role: str) -> None:
     values = {value for sample in seen.samples(role) for value in sample.labels.values()}

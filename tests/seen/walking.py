@@ -1,5 +1,6 @@
 """A broad walk through a system by somebody whose every secret is known, so that it can be looked for afterwards."""
 
+from base64 import b64encode
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -13,7 +14,7 @@ from commands.opaque import derived
 from commands.users import RegisterUser
 from journal.folding import Aggregates
 from tests.journals import Place, a_journal
-from tests.processes import slot
+from tests.processes import free_port, slot
 from tests.scanning import PASSWORD, SECRET_KEY
 from tests.seen.systems import System
 
@@ -75,6 +76,11 @@ async def walk(system: System) -> Walk:
             secret(token)
             await nobody.post("/auth/password-reset/confirm", json={"token": token, "new_password": other})
             await nobody.post("/auth/verify", json={"token": token})
+        # A webhook whose receiver is away: its address is a secret, and so is what signs.
+        away = f"http://127.0.0.1:{free_port()}/hooks/{secret('hook-' + uuid4().hex)}"
+        hook = {"url": away, "events": ["SpaceCreated"], "secret": secret("whsec_" + b64encode(bytes(24)).decode())}
+        hooked = await admin.post("/admin/webhooks", json=hook)
+        assert hooked.status_code == 201, hooked.text
         # Bookings with words of people in them.
         space = await admin.post("/admin/spaces", json=_a_space())
         assert space.status_code == 201, space.text
