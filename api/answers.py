@@ -30,7 +30,7 @@ def stored(request: Request, json: bytes, position: int, *, tag: str | None = No
     """
     tag = f'"{tag or blake2b(json, digest_size=12).hexdigest()}"'
     headers = {"Projection-Position": str(position), "ETag": tag}
-    if _has(request.headers.get("if-none-match"), tag):
+    if unchanged(request, tag):
         return Response(None, 304, headers)
     return Response(json, 200, headers, JSON)
 
@@ -49,8 +49,9 @@ def linked(answer: Response, cursor: str | None, request: Request) -> Response:
     return answer
 
 
-def _has(tags: str | None, tag: str) -> bool:
+def unchanged(request: Request, tag: str) -> bool:
     """Whether If-None-Match names `tag`, which it compares weakly."""
+    tags = request.headers.get("if-none-match")
     return tags is not None and (tags == "*" or tag in (one.strip().removeprefix("W/") for one in tags.split(",")))
 
 

@@ -8,7 +8,7 @@ from api.rooms import Rooms, rooms_of
 
 def refresh_token(request: Request) -> str | None:
     """The refresh token of the request's cookie, if there is one. Raises `Problem` (403) for another origin's page."""
-    _must_be_same_origin(request)
+    must_be_same_origin(request)
     return request.cookies.get(_name(rooms_of(request)))
 
 
@@ -34,11 +34,16 @@ def _name(rooms: Rooms) -> str:
     return "__Host-refresh" if rooms.secure_cookies else "refresh"
 
 
-def _must_be_same_origin(request: Request) -> None:
-    """Browsers say where a request comes from (Fetch Metadata), older ones by Origin (RFC 6454 §7.3); others have no
+def must_be_same_origin(request: Request) -> None:
+    """Raise `Problem` (403) for another origin's page, which shall neither use a session nor sign somebody in to one;
+    an origin that is named is as good as ours.
+
+    Browsers say where a request comes from (Fetch Metadata), older ones by Origin (RFC 6454 §7.3); others have no
     cookie that could be used against anybody.
     """
     site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if origin is not None and origin in rooms_of(request).origins:
+        return
     if site is not None:
         ours = site in ("same-origin", "none")
     else:

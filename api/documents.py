@@ -10,8 +10,11 @@ from pydantic import BaseModel
 from booking.bookings import Status
 from booking.roles import Role, Scope
 from booking.users import User
+from commands import deliveries
 from commands.accounts import Account
 from commands.api_keys import ApiKey
+from commands.deliveries import Logged, State
+from commands.webhooks import KeptWebhook
 
 
 class SlotDocument(BaseModel):
@@ -241,6 +244,69 @@ class IssuedApiKeyDocument(ApiKeyDocument):
     key: str
 
 
+class WebhookDocument(BaseModel):
+    """A webhook: what it is to be sent stands in its log up to `position`.
+
+    Until `previous_secret_until` what it is sent is signed with the secret before as well.
+    """
+
+    id: UUID
+    url: str
+    events: list[str]
+    is_active: bool
+    position: int
+    previous_secret_until: datetime | None
+    added_at: datetime
+
+
+def webhook_document(webhook: KeptWebhook) -> dict[str, Any]:
+    """A `WebhookDocument`."""
+    return {
+        "id": webhook.webhook_id,
+        "url": webhook.url,
+        "events": webhook.events,
+        "is_active": webhook.is_active,
+        "position": webhook.posted,
+        "previous_secret_until": webhook.previous_until,
+        "added_at": webhook.added_at,
+    }
+
+
+class ShownWebhookDocument(WebhookDocument):
+    """A webhook, this once with its secret."""
+
+    secret: str
+
+
+class DeliveryDocument(BaseModel):
+    """A fact that a webhook is sent under `id`, and what came of the last attempt; dead is what was given up."""
+
+    id: str
+    position: int
+    event: str
+    state: State
+    attempts: int
+    attempted_at: datetime | None
+    next_attempt_at: datetime | None
+    status_code: int | None
+    error: str | None
+
+
+def delivery_document(webhook_id: UUID, one: Logged) -> dict[str, Any]:
+    """A `DeliveryDocument`."""
+    return {
+        "id": deliveries.id_of(webhook_id, one.hash),
+        "position": one.position,
+        "event": one.type,
+        "state": one.state,
+        "attempts": one.attempts,
+        "attempted_at": one.attempted_at,
+        "next_attempt_at": one.due_at if one.state is State.WAITING else None,
+        "status_code": one.status,
+        "error": one.error,
+    }
+
+
 class TokenDocument(BaseModel):
     """An access token, good for so many seconds."""
 
@@ -258,6 +324,20 @@ class SessionDocument(BaseModel):
     used_at: datetime
     expires_at: datetime
     current: bool
+
+
+class CalendarTokenDocument(BaseModel):
+    """What is kept of a calendar token."""
+
+    id: UUID
+    name: str
+    made_at: datetime
+
+
+class ShownCalendarTokenDocument(CalendarTokenDocument):
+    """A calendar token, this once with the token itself."""
+
+    token: str
 
 
 class DetailDocument(BaseModel):

@@ -14,6 +14,7 @@ from fastapi.exceptions import HTTPException, RequestValidationError
 from starlette.exceptions import HTTPException as PlainHTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 from api.correlation import correlation_id
 from booking.opening_hours import BadOpeningHours
@@ -38,12 +39,15 @@ from booking.refusals import (
     TooFarAhead,
     TooLittleNotice,
     UserInactive,
+    code_of,
 )
 from booking.slots import BadSlot
 from booking.terms import BadRules
 from booking.zones import TZDATA_VERSION, UnknownZone
 from commands.command import PreconditionFailed
 from commands.deciding import KeyReused
+from commands.destinations import AddressNotAllowed, BadUrl
+from commands.webhooks import BadSecret
 from journal.connection import Unavailable
 from projections.reading import BadCursor
 
@@ -73,8 +77,11 @@ _UNFIT: Mapping[type[ValueError], str] = {
     BadOpeningHours: "bad-opening-hours",
     UnknownZone: "unknown-zone",
     BadCursor: "bad-cursor",
+    BadUrl: "bad-url",
+    AddressNotAllowed: "address-not-allowed",
+    BadSecret: "bad-secret",
 }
-UNFIT = tuple(_UNFIT)
+UNFIT, UNFIT_CODES = tuple(_UNFIT), tuple(_UNFIT.values())
 """What values may turn out to be only once they are put together."""
 
 MOST_ERRORS = 20
@@ -110,7 +117,7 @@ class Problem(HTTPException):
             "correlation_id": correlation_id.get(),
         }
         content = orjson.dumps(document, option=orjson.OPT_UTC_Z)
-        return Response(content, self.status_code, self.headers, "application/problem+json")
+        return Response(content, self.status_code, self.headers, PROBLEM_JSON)
 
 
 _CODE_AND_DETAIL = {
@@ -118,41 +125,63 @@ _CODE_AND_DETAIL = {
     "required": ["code", "detail"],
     "properties": {"code": {"type": "string"}, "detail": {"type": "string"}},
 }
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    "default": {
-        "description": "A problem (RFC 9457).",
-        "content": {
-            "application/problem+json": {
-                "schema": {
-                    "type": "object",
-                    "required": ["type", "title", "status", "detail", "correlation_id"],
-                    "properties": {
-                        "type": {"type": "string", "description": "What kind of problem this is; stable."},
-                        "title": {"type": "string"},
-                        "status": {"type": "integer"},
-                        "detail": {"type": "string"},
-                        "refusals": {
-                            "type": "array",
-                            "description": "Every rule that says no, each with what else it carries.",
-                            "items": _CODE_AND_DETAIL,
-                        },
-                        "errors": {
-                            "type": "array",
-                            "description": "What is not fit in the request, and where.",
-                            "items": _CODE_AND_DETAIL,
-                        },
-                        "correlation_id": {"type": "string"},
-                    },
-                }
-            }
+PROBLEM_JSON = "application/problem+json"
+PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "title": "Problem",
+    "description": "Why the request ended otherwise than with what it asked for (RFC 9457).",
+    "required": ["type", "title", "status", "detail", "correlation_id"],
+    "properties": {
+        "type": {"type": "string", "description": "What kind of problem this is; stable."},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "refusals": {
+            "type": "array",
+            "description": "Every rule that says no, each with what else it carries.",
+            "items": _CODE_AND_DETAIL,
         },
-    }
+        "errors": {
+            "type": "array",
+            "description": "What is not fit in the request, and where.",
+            "items": _CODE_AND_DETAIL,
+        },
+        "correlation_id": {"type": "string"},
+    },
 }
+"""The schema of every problem."""
+
+CODES = "x-problems"
+"""Where a response of the OpenAPI document names the codes of its problems."""
+
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    "default": {"description": "A problem (RFC 9457).", "content": {PROBLEM_JSON: {"schema": PROBLEM}}}
+}
+"""What a router's routes answer otherwise; which of it when, `api/describing.py` finds out."""
 
 
-async def answer(_request: Request, error: Exception) -> Response:
+def refusing(
+    *refusals: type[Refusal], also: Mapping[int, Sequence[str]] | None = None
+) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: what its rules may say no with, and codes of other problems by status."""
+    codes: dict[int | str, list[str]] = {status: list(named) for status, named in (also or {}).items()}
+    for kind in refusals:
+        codes.setdefault(STATUS[kind], []).append(code_of(kind))
+    return {status: {"description": "", CODES: named} for status, named in codes.items()}
+
+
+async def answer(request: Request, error: Exception) -> Response:
     """The one handler of whatever a request ends with."""
-    return problem_of(error).response()
+    problem = problem_of(error)
+    if problem.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        problem.headers = {"Allow": ", ".join(sorted(_methods(request)))}
+    return problem.response()
+
+
+def _methods(request: Request) -> set[str]:
+    """What the path can be asked, by any of its routes; the framework names those of the first one."""
+    routes = (route for route in request.app.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return {method for route in routes for method in getattr(route, "methods", None) or ()}
 
 
 def problem_of(error: Exception) -> Problem:

@@ -1,10 +1,11 @@
 """HTTP/1.1 as uvicorn speaks it, with a bound on what comes before the door sees any of it, and our problems."""
 
+from collections.abc import Iterable
 from http import HTTPStatus
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api import correlation
+from api import correlation, headers
 from api.problems import Problem
 
 HEAD_LIMIT = 64 << 10  # bytes of a request line and its headers, when they come in pieces
@@ -13,6 +14,7 @@ HEAD_LIMIT = 64 << 10  # bytes of a request line and its headers, when they come
 class Protocol(HttpToolsProtocol):
     """One connection."""
 
+    always: Iterable[tuple[bytes, bytes]] = headers.ALWAYS
     _head: int | None = None  # bytes of a head that has begun and is not whole
 
     def on_message_begin(self) -> None:
@@ -36,9 +38,15 @@ class Protocol(HttpToolsProtocol):
     def _refuse(self, status: HTTPStatus, detail: str) -> None:
         """Answer and hang up: where the next request would begin is not known."""
         id = correlation.begin(None, None)
-        headers = {"Connection": "close", correlation.HEADER: id}
-        problem = Problem(status, "bad-http", status.phrase, detail, headers=headers).response()
+        own = {"Connection": "close", correlation.HEADER: id}
+        problem = Problem(status, "bad-http", status.phrase, detail, headers=own).response()
         lines = [f"HTTP/1.1 {status} {status.phrase}".encode()]
-        lines += [b"%b: %b" % header for header in problem.raw_headers]
+        lines += [b"%b: %b" % header for header in (*problem.raw_headers, *self.always, *headers.UNLESS_SAID)]
         self.transport.write(b"\r\n".join([*lines, b"", problem.body]))
         self.transport.close()
+
+
+class ProtocolBehindTls(Protocol):
+    """The same where something before us ends TLS."""
+
+    always = headers.BEHIND_TLS

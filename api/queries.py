@@ -89,13 +89,27 @@ def asked(request: Request, model: type[Q]) -> Q:
         raise RequestValidationError([{**one, "loc": ("query", *one["loc"])} for one in error.errors()]) from None
 
 
-def parameters(model: type[BaseModel]) -> dict[str, Any]:
-    """The same as a route adds it to its OpenAPI."""
+def _header(name: str, description: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+
+
+IF_NONE_MATCH = _header("If-None-Match", "ETags of what the caller has: 304 if it is still so (RFC 9110 §13.1.2).")
+OF_VIEW: dict[str, Any] = {
+    "parameters": [
+        _header("Read-After", "A position the answer is to show: the `Journal-Position` of what was just written."),
+        _header("Prefer", "`wait=N`: how many seconds Read-After is waited for (RFC 7240 §4.3)."),
+        IF_NONE_MATCH,
+    ]
+}
+"""What the route of a query that a view answers adds to its OpenAPI."""
+
+
+def parameters(model: type[BaseModel], *, of_view: bool = True) -> dict[str, Any]:
+    """What `asked` reads as a route adds it to its OpenAPI, and what every query that a view answers takes."""
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     required = schema.get("required", ())
-    return {
-        "parameters": [
-            {"name": name, "in": "query", "required": name in required, "schema": property}
-            for name, property in schema["properties"].items()
-        ]
-    }
+    own = [
+        {"name": name, "in": "query", "required": name in required, "schema": property}
+        for name, property in schema["properties"].items()
+    ]
+    return {"parameters": [*own, *(OF_VIEW["parameters"] if of_view else ())]}

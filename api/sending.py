@@ -121,24 +121,30 @@ async def entered(
     return json_of(document, status, headers)
 
 
-async def request_of(request: Request, by: Author, *, digested: bool = True) -> deciding.Request:
-    """The command's id and where it comes from; with `digested` a key is good for the same request alone.
+async def request_of(request: Request, by: Author) -> deciding.Request:
+    """The command's id and where it comes from; an Idempotency-Key is good for the same request alone.
 
     Raises `Problem` for a key that is none.
     """
-    key = request.headers.get("idempotency-key")
+    key = idempotency_key(request)
     if key is None:
         return deciding.Request(command_id=uuid4(), correlation_id=correlation_id.get())
-    if not 0 < len(key) <= _LONGEST_KEY:
-        raise Problem(
-            422, "bad-idempotency-key", "The Idempotency-Key is none", f"It has 1 to {_LONGEST_KEY} characters."
-        )
     return deciding.Request(
         command_id=deciding.command_id(by, key),
         correlation_id=correlation_id.get(),
         retryable=True,
-        digested=await _told(request) if digested else None,
+        digested=await _told(request),
     )
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The key under which the request may be sent again. Raises `Problem` for one that is none."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 0 < len(key) <= _LONGEST_KEY:
+        raise Problem(
+            422, "bad-idempotency-key", "The Idempotency-Key is none", f"It has 1 to {_LONGEST_KEY} characters."
+        )
+    return key
 
 
 async def _told(request: Request) -> bytes:

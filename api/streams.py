@@ -8,9 +8,11 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
+from booking.events import UserErased
+from journal import codec
 from journal.connection import Unavailable
 from journal.journal import Journal, Recorded
 
@@ -48,6 +50,7 @@ class Streams:
         self._listeners: set[Listener] = set()
         self._reading: asyncio.Task[None] | None = None
         self._position = 0
+        self._is_over = False
 
     @asynccontextmanager
     async def place(self, user_id: UUID) -> AsyncIterator[None]:
@@ -67,7 +70,7 @@ class Streams:
 
         Ends when the listener falls too far behind. Raises `Unavailable`.
         """
-        listener = Listener()
+        listener = Listener(is_let_go=self._is_over)
         try:
             began_at = await self._join(listener)
             told = began_at if after is None else after
@@ -82,7 +85,7 @@ class Streams:
                 facts = [fact for fact in listener.waiting if fact.position > told]
                 listener.waiting.clear()
                 told = facts[-1].position if facts else told
-                yield facts
+                yield _without_erased_texts(facts)
         finally:
             self._listeners.discard(listener)
             if not self._listeners:
@@ -122,6 +125,13 @@ class Streams:
             listener.waiting.extend(facts)
         listener.arrived.set()
 
+    def let_go(self) -> None:
+        """End every stream, and each that is still begun: who listens comes back to another process."""
+        self._is_over = True
+        for listener in self._listeners:
+            listener.is_let_go = True
+            listener.arrived.set()
+
     async def close(self) -> None:
         """Stop reading."""
         reading, self._reading = self._reading, None
@@ -129,3 +139,14 @@ class Streams:
             reading.cancel()
             with suppress(asyncio.CancelledError):
                 await reading
+
+
+def _without_erased_texts(facts: Sequence[Recorded]) -> Sequence[Recorded]:
+    """What waited is told without the texts of those who were erased while it did."""
+    erased = {fact.event.user_id for fact in facts if isinstance(fact.event, UserErased)}
+    if not erased:
+        return facts
+    return [
+        replace(fact, event=codec.opened(fact.event, {})) if codec.sealed_for(fact.event) in erased else fact
+        for fact in facts
+    ]

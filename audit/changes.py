@@ -1,14 +1,15 @@
-"""What each fact changed: the booking, space or user it is about, before it and after."""
+"""What each fact changed: the booking, space, user or webhook it is about, before it and after."""
 
 from typing import Any
 from uuid import UUID
 
 from booking.bookings import Booking
-from booking.events import BookingCancelled, BookingEvent, BookingRejected, Event, SpaceEvent
+from booking.events import BookingCancelled, BookingEvent, BookingRejected, Event, SpaceEvent, UserEvent
 from booking.spaces import Space
 from booking.users import User
+from booking.webhooks import Webhook
 
-Subject = Booking | Space | User
+Subject = Booking | Space | User | Webhook
 
 _OF_NO_INTEREST = {"id", "created_at", "updated_at"}  # they are the fact's own id and time
 
@@ -41,7 +42,9 @@ class Comparison:
             return self._subjects.setdefault(event.booking_id, Booking(event.booking_id))
         if isinstance(event, SpaceEvent):
             return self._subjects.setdefault(event.space_id, Space(event.space_id))
-        return self._subjects.setdefault(event.user_id, User(event.user_id))
+        if isinstance(event, UserEvent):
+            return self._subjects.setdefault(event.user_id, User(event.user_id))
+        return self._subjects.setdefault(event.webhook_id, Webhook(event.webhook_id))
 
 
 def _seen(subject: Subject) -> dict[str, Any]:
@@ -55,6 +58,8 @@ def _seen(subject: Subject) -> dict[str, Any]:
                 "email_verified": subject.email_verified,
                 "password_changes": subject.password_changes,
             }
+        case Webhook(exists=True):
+            return {"is_active": subject.is_active}
         case Booking() | Space() if getattr(subject, "created_at", None) is not None:
             document = subject.document()
             return {name: value for name, value in document.items() if name not in _OF_NO_INTEREST}

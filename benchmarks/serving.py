@@ -30,7 +30,7 @@ from api.tokens import Tokens
 from benchmarks.measuring import calm_collector
 from benchmarks.places import Booker, wishes
 from booking.slots import Slot
-from daybook import settings, wiring
+from daybook import logs, settings, wiring
 from daybook.embedded import Stores
 from daybook.settings import Settings
 
@@ -84,7 +84,8 @@ def api(stores: Stores, schema: str) -> Iterator[Served]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    with _process(stores, schema, "benchmarks.serving", port=port) as process:
+    # A line for every request, as in production, though here nobody reads it.
+    with _process(stores, schema, "benchmarks.serving", port=port, level="INFO", said=subprocess.DEVNULL) as process:
         until = time.monotonic() + PATIENCE
         while not _is_ready(port):
             if process.status() == psutil.STATUS_ZOMBIE or time.monotonic() > until:
@@ -108,7 +109,9 @@ def worker(stores: Stores, schema: str) -> Iterator[Served]:
 
 
 @contextmanager
-def _process(stores: Stores, schema: str, *module: str, port: int = 8000) -> Iterator[psutil.Process]:
+def _process(
+    stores: Stores, schema: str, *module: str, port: int = 8000, level: str = "WARNING", said: int | None = None
+) -> Iterator[psutil.Process]:
     told = {
         "APP_ENV": "test",
         "DATABASE_URL": stores.database_url,
@@ -116,11 +119,11 @@ def _process(stores: Stores, schema: str, *module: str, port: int = 8000) -> Ite
         "REDIS_URL": stores.redis_url,
         "DAYBOOK_SCHEMA": schema,
         "SECRET_KEY": SECRET,
-        "LOG_LEVEL": "WARNING",
+        "LOG_LEVEL": level,
         "PORT": str(port),
         **dict.fromkeys(("REQUESTS_PER_CALLER", "SIGN_INS_PER_ACCOUNT", "SIGN_INS_PER_ADDRESS"), str(10**9)),
     }
-    with subprocess.Popen([sys.executable, "-m", *module], env={**os.environ, **told}) as process:
+    with subprocess.Popen([sys.executable, "-m", *module], env={**os.environ, **told}, stdout=said) as process:
         try:
             yield psutil.Process(process.pid)
         finally:
@@ -141,7 +144,8 @@ def _is_ready(port: int) -> bool:
 async def _serve(settings: Settings) -> None:
     """As the wiring does, with our routes beside the product's."""
     async with wiring.rooms(settings) as rooms:
-        app = create_app(rooms, version="bench")
+        logs.configure(settings.log_level, for_people=False)
+        app = create_app(rooms, version="bench", tell=logs.telling(for_people=False))
         app.include_router(router)
         calm_collector()
         config = uvicorn.Config(

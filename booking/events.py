@@ -324,6 +324,60 @@ class ApiKeyRevoked:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookAdded:
+    """Facts of these names are sent to a host from here on. The whole address, which may hold a token, and the secret
+    stand in a table.
+    """
+
+    webhook_id: UUID
+    host: str
+    events: tuple[str, ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSecretRotated:
+    """What a webhook is sent is signed with another secret from here on, and for a while with the one before too."""
+
+    webhook_id: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookReplayed:
+    """A webhook is sent everything from a position on once more."""
+
+    webhook_id: UUID
+    from_position: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookDisabled:
+    """A webhook is sent nothing for now; `gone` says that its receiver answered so (410), not that somebody did it."""
+
+    webhook_id: UUID
+    gone: bool
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookEnabled:
+    """A webhook is sent facts again, from where it was disabled."""
+
+    webhook_id: UUID
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookRemoved:
+    """A webhook is sent nothing any more."""
+
+    webhook_id: UUID
+    at: datetime
+
+
 BookingEvent = (
     BookingCreated
     | BookingRescheduled
@@ -357,4 +411,5 @@ UserEvent = (
     | ApiKeyRevoked
     | UserErased
 )
-Event = BookingEvent | SpaceEvent | UserEvent
+WebhookEvent = WebhookAdded | WebhookSecretRotated | WebhookReplayed | WebhookDisabled | WebhookEnabled | WebhookRemoved
+Event = BookingEvent | SpaceEvent | UserEvent | WebhookEvent

@@ -19,13 +19,18 @@ class Refusal(ABC):
 
     @property
     def code(self) -> str:
-        """The stable name clients match on: the class name in kebab case."""
-        return re.sub(r"(?<!^)(?=[A-Z])", "-", type(self).__name__).lower()
+        """The stable name clients match on."""
+        return code_of(type(self))
 
     @property
     @abstractmethod
     def detail(self) -> str:
         """One sentence for a person."""
+
+
+def code_of(kind: type[Refusal]) -> str:
+    """The name of the class in kebab case."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower()
 
 
 class Refused(Exception):

@@ -250,10 +250,11 @@ def _special_hours(space: Space, wanted: Mapping[date, SpecialHours], now: datet
 
 
 def _managers(space: Space, wanted: Sequence[User], now: datetime) -> Iterator[Event]:
-    """The fact that these users manage the space, or nothing if they do already."""
+    """The fact that these users, without those erased since, manage the space, or nothing if they do already."""
     for user in wanted:
-        known_user(user)
-    if (managers := tuple(sorted({user.id for user in wanted}))) != space.managers:
+        if not (user.is_erased and user.id in space.managers):  # whoever sends back what they read names them again
+            known_user(user)
+    if (managers := tuple(sorted({user.id for user in wanted if user.exists}))) != space.managers:
         yield SpaceManagersNamed(space_id=space.id, managers=managers, at=now)
 
 

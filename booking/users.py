@@ -114,15 +114,20 @@ def change(
     admins: Admins,
     *,
     role: Role | None,
+    is_admin: bool | None = None,
     max_active_bookings: int | None,
     is_active: bool | None,
     now: datetime,
 ) -> Iterator[Event]:
     """The facts that give `user` what is named and is not so already; None stays. Bookings held over a limit stay.
 
+    Without a `role`, `is_admin` makes an ADMIN, or a STUDENT of who is one; of anybody else it says what is so already.
+
     Raises `NotFound`, `Refused`.
     """
     known(user)
+    if role is None and is_admin is not None and is_admin is not (user.role is Role.ADMIN):
+        role = Role.ADMIN if is_admin else Role.STUDENT
     role = role or user.role
     stays = user.is_active if is_active is None else is_active
     if not (stays and role is Role.ADMIN):
@@ -149,7 +154,8 @@ def change_password(user: User, *, seen: int, reset: bool, now: datetime) -> Ite
     one proof is good for one change. Raises `NotFound`, `Refused`.
     """
     known(user)
-    refuse_if(user.objections())
+    if not user.is_active:
+        raise Refused([UserInactive()])
     if user.password_changes != seen:
         raise Refused([PasswordAlreadyChanged()])
     yield PasswordChanged(user_id=user.id, reset=reset, at=now)

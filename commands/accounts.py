@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -67,6 +68,12 @@ async def of_users(journal: Journal, user_ids: list[UUID]) -> Mapping[UUID, Acco
     """The accounts of those of `user_ids` who have one. Raises `Unavailable`."""
     rows = await journal.query(f"select {_COLUMNS} from accounts where user_id = any(%(ids)s)", {"ids": user_ids})
     return {row[0]: _account(row) for row in rows}
+
+
+async def created_at(journal: Journal, user_id: UUID) -> datetime | None:
+    """When a user's account was made; None where there is none. Raises `Unavailable`."""
+    rows = await journal.query("select created_at from accounts where user_id = %(id)s", {"id": user_id})
+    return rows[0][0] if rows else None
 
 
 def _account(row: tuple[UUID, str, str, str]) -> Account:

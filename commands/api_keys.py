@@ -103,6 +103,14 @@ async def by_id(journal: Journal, key_id: UUID) -> ApiKey | None:
     return ApiKey(*rows[0]) if rows else None
 
 
+async def of_user(journal: Journal, user_id: UUID) -> Sequence[ApiKey]:
+    """The keys that act for a user, those that are good for nothing any more too. Raises `Unavailable`."""
+    rows = await journal.query(
+        f"select {_COLUMNS} from api_keys where user_id = %(id)s order by issued_at, key_id", {"id": user_id}
+    )
+    return [ApiKey(*row) for row in rows]
+
+
 async def after(journal: Journal, key_id: UUID, limit: int) -> Sequence[ApiKey]:
     """The keys behind one in order of their ids, at most `limit`. Raises `Unavailable`."""
     rows = await journal.query(

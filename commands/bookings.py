@@ -158,6 +158,7 @@ class ChangeBooking(_OfBooking):
                 )
             )
         if not isinstance(self.notes, Unchanged):
+            self.must_be(Role.STUDENT, Role.STAFF, Role.ADMIN)
             self.record(bookings.change_notes(self.booking, notes=self.notes, now=self.now))
 
 

@@ -3,20 +3,21 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID, uuid5
 
 from psycopg.errors import UniqueViolation
 
-from booking.refusals import Refused
-from commands.command import Author, Command
+from booking.refusals import NotAllowed, NotFound, Refused
+from commands.command import Author, Command, PreconditionFailed
 from journal import sealing
 from journal.connection import Unavailable
 from journal.folding import Aggregate, Aggregates, Forgotten, Fresh
 from journal.journal import Entry, Journal, Known
+from journal.tallies import Counter
 
 S = TypeVar("S", bound=Aggregate)
 
@@ -25,8 +26,24 @@ ATTEMPTS = 12
 _KEYS = UUID("5a3a2a0c-4a86-5b0c-9d3f-6c5f0a3b7e11")  # the name space of ids made from an Idempotency-Key
 
 
+_DECISIONS = Counter(
+    "daybook_decisions",
+    "What came of commands: recorded, unchanged, repeated, refused, unavailable; and of an attempt: moved.",
+    ("command", "outcome"),
+)
+_REFUSALS = Counter("daybook_refusals", "How often each rule said no.", ("rule",))
+
+
 class KeyReused(Exception):
     """The Idempotency-Key belongs to another request of the same author."""
+
+
+_OTHER_RULES: Mapping[type[Exception], str] = {
+    NotFound: "not-found",
+    NotAllowed: "not-allowed",
+    PreconditionFailed: "precondition-failed",
+    KeyReused: "idempotency-key-reused",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +91,16 @@ class Deciding:
         try:
             async with asyncio.timeout(WITHIN):
                 return await self._do(command, by, request)
+        except (Refused, NotFound, NotAllowed, PreconditionFailed, KeyReused) as refused:
+            _count(command, "refused")
+            for rule in _rules(refused):
+                _REFUSALS.add(rule)
+            raise
+        except Unavailable:
+            _count(command, "unavailable")
+            raise
         except TimeoutError:
+            _count(command, "unavailable")
             raise Unavailable("the journal did not answer in time", unknown=True) from None
 
     async def _do(self, command: Command[S], by: Author, request: Request) -> Done[S]:
@@ -110,6 +136,7 @@ class Deciding:
         facts, subject = command.facts(), command.outcome()
         after = min(kept.position for kept in command.kept.values())
         if not facts:
+            _count(command, "unchanged")
             return Done(subject, after, changed=False)
         along = command.along()
         entry = Entry(
@@ -132,7 +159,9 @@ class Deciding:
                 raise
             raise Refused([refusal]) from None
         if first <= 0:
+            _count(command, "moved")
             return None
+        _count(command, "recorded")
         self.aggregates.entered(command.kept, [(one.decision.event, one.tags) for one in command.new_decisions], first)
         return Done(subject, first + len(facts) - 1, changed=True)
 
@@ -140,6 +169,7 @@ class Deciding:
         if known.request_digest != await self._digest(command.by, request):
             raise KeyReused
         position = known.facts[-1].position
+        _count(command, "repeated")
         return Done(await self.aggregates.as_of(command.subject(), position), position, changed=True)
 
     async def _digest(self, by: Author, request: Request) -> bytes | None:
@@ -148,6 +178,17 @@ class Deciding:
             return None
         key = (await self._journal.keys.of((by.user_id,))).get(by.user_id)
         return sealing.digest(request.digested, key) if key else None
+
+
+def _count(command: Command[Any], outcome: str) -> None:
+    _DECISIONS.add(type(command).__name__, outcome)
+
+
+def _rules(refused: Exception) -> Iterable[str]:
+    """The names of the rules that said no."""
+    if isinstance(refused, Refused):
+        return [one.code for one in refused.refusals]
+    return [_OTHER_RULES[type(refused)]]
 
 
 class Turns:

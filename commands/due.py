@@ -59,6 +59,9 @@ from (select kind, booking_id from due
 where d.kind = t.kind and d.booking_id = t.booking_id
 returning d.kind, d.booking_id, d.position
 """
+_BACKLOG = """
+select count(*), coalesce(extract(epoch from journal_now() - min(at)), 0)::float8 from due where at <= journal_now()
+"""
 _NEXT = "select extract(epoch from min(greatest(at, lent_until)) - journal_now())::float8 from due"
 
 
@@ -81,6 +84,12 @@ async def wait_until_next(journal: Journal, *, at_most: float) -> float:
     """Seconds until something is due, within `[0, at_most]`. Raises `Unavailable`."""
     ((seconds,),) = await journal.query(_NEXT, {})
     return at_most if seconds is None else min(max(seconds, 0.0), at_most)
+
+
+async def backlog(journal: Journal) -> tuple[int, float]:
+    """How much is due that was not done yet, and for how many seconds the longest of it. Raises `Unavailable`."""
+    ((count, seconds),) = await journal.query(_BACKLOG, {})
+    return count, seconds
 
 
 def _changes(_journal_id: UUID, page: Iterable[Recorded]) -> Mapping[str, Any]:

@@ -29,8 +29,8 @@ GOOD_FOR: Mapping[Kind, timedelta] = {Kind.PASSWORD_RESET: timedelta(minutes=30)
 _WRITE = """
 with over as (delete from letters where expires_at <= journal_now()),
   written as (
-    insert into letters (letter_id, user_id, kind, token_hash, written_at, expires_at)
-    select %(letter_id)s, user_id, %(kind)s, %(hash)s, journal_now(), journal_now() + %(life)s
+    insert into letters (letter_id, user_id, credentials_version, kind, token_hash, written_at, expires_at)
+    select %(letter_id)s, user_id, credentials_version, %(kind)s, %(hash)s, journal_now(), journal_now() + %(life)s
     from accounts where email = %(email)s
     on conflict (letter_id) do update set expires_at = excluded.expires_at returning user_id)
 insert into notices (notice_id, kind, user_id, position, at)
@@ -38,8 +38,13 @@ select %(letter_id)s, %(kind)s, user_id, 0, journal_now() from written
 on conflict (notice_id) do update set kind = excluded.kind returning user_id
 """
 _WRITTEN = "select token_hash, expires_at from letters where letter_id = %(letter_id)s and expires_at > journal_now()"
+_TO_USER = """
+select kind, written_at, expires_at from letters where user_id = %(user_id)s order by written_at, letter_id
+"""
 _READER = """
-select user_id from letters where token_hash = %(hash)s and kind = %(kind)s and expires_at > journal_now()
+select l.user_id from letters l join accounts a using (user_id)
+where l.token_hash = %(hash)s and l.kind = %(kind)s and l.expires_at > journal_now()
+  and (l.kind <> 'password-reset' or l.credentials_version = a.credentials_version)
 """
 _VERIFIED = """
 with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
@@ -49,8 +54,8 @@ select outcomes from entered
 """
 _PASSWORD_CHANGED = """
 with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
-  stored as (update accounts a set password_hash = %(password_hash)s from entered
-             where a.user_id = %(user_id)s and outcomes[1] > 0),
+  stored as (update accounts a set password_hash = %(password_hash)s, credentials_version = credentials_version + 1
+             from entered where a.user_id = %(user_id)s and outcomes[1] > 0),
   closed as (delete from sessions s using entered where s.user_id = %(user_id)s and outcomes[1] > 0),
   spent as (delete from letters l using entered
             where l.user_id = %(user_id)s and l.kind = 'password-reset' and outcomes[1] > 0)
@@ -67,13 +72,25 @@ class Letter:
     token: str
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What is kept of a letter, apart from what its token is known by."""
+
+    kind: str
+    written_at: datetime
+    expires_at: datetime
+
+
 class Letters:
     """Writes letters and recognises their tokens. `told` is told of each letter; `key` is the secret key in use.
     Every method raises `Unavailable`.
+
+    `writing` is a line that nobody waits for but who has a letter sent: writing takes longer where there is an account.
     """
 
-    def __init__(self, line: Line, key: str, *, told: Callable[[Letter], None]) -> None:
+    def __init__(self, line: Line, key: str, *, writing: Line, told: Callable[[Letter], None]) -> None:
         self._line = line
+        self._writing = writing
         self._key = key
         self._told = told
 
@@ -88,8 +105,12 @@ class Letters:
             "life": GOOD_FOR[kind],
             "email": email,
         }
-        if await self._line.repeatable(_WRITE, parameters):
+        if await self._writing.repeatable(_WRITE, parameters):
             self._told(Letter(kind, email, token))
+
+    async def to_user(self, user_id: UUID) -> list[Written]:
+        """What is kept of the letters to a user, in order."""
+        return [Written(*row) for row in await self._line.repeatable(_TO_USER, {"user_id": user_id})]
 
     async def reader(self, kind: Kind, token: str) -> UUID | None:
         """Who was sent `token`, while it is good and was not used."""

@@ -24,6 +24,7 @@ from journal import folding
 from journal.connection import Unavailable
 from journal.folding import Aggregates
 from journal.journal import Journal
+from journal.tallies import Counter
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=2)
 ATTEMPTS = 16
@@ -31,6 +32,8 @@ ATTEMPTS = 16
 
 MARGIN = timedelta(seconds=10)
 """How long before others may take it nobody begins to hand in a mail any more."""
+
+_TRIED = Counter("daybook_notices_tried", "What came of sending notices: sent, put-off, dead.", ("outcome",))
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +88,7 @@ class Mailing:
         while True:
             try:
                 await notices.note_sent(self._journal, notice)
+                _TRIED.add("sent")
                 return
             except Unavailable:
                 await asyncio.sleep(0.05)
@@ -92,6 +96,7 @@ class Mailing:
     async def _put_off(self, notice: Begun, why: str, *, for_good: bool) -> None:
         dead = for_good or notice.attempts >= ATTEMPTS
         pause = min(FIRST_PAUSE * 2 ** (notice.attempts - 1), LONGEST_PAUSE) * random.uniform(0.5, 1)
+        _TRIED.add("dead" if dead else "put-off")
         if dead:
             log.warning("a notice is dead: %s %s: %s", notice.kind, notice.id, why)
         elif why != self._trouble:  # told when it begins and when it changes, not of every notice

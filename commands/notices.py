@@ -114,6 +114,12 @@ where (%(state)s::text is null or state = %(state)s)
 and (%(after_at)s::timestamptz is null or (at, notice_id) > (%(after_at)s, %(after_id)s::uuid))
 order by at, notice_id limit %(limit)s
 """
+# Of what was sent there is a month's worth: nobody counts that again and again.
+_STANDING = """
+select (select count(*) from notices where state = 'waiting'), (select count(*) from notices where state = 'dead'),
+  (select coalesce(extract(epoch from journal_now() - min(at)), 0)::float8 from notices
+   where state = 'waiting' and at <= journal_now())
+"""
 # What was overtaken would contradict what was told since.
 _RETRY = """
 update notices n set state = 'waiting', attempts = 0, at = journal_now(), lent_until = null, error = null
@@ -213,6 +219,12 @@ async def retry(journal: Journal, notice_id: UUID | None = None) -> int:
     later one of the same booking that was sent stay as they are. Raises `Unavailable`.
     """
     return len(await journal.query(_RETRY, {"notice_id": notice_id}))
+
+
+async def standing(journal: Journal) -> tuple[Mapping[State, int], float]:
+    """How many notices wait and are dead, and for how many seconds the longest of them is due. Raises `Unavailable`."""
+    ((waiting, dead, seconds),) = await journal.query(_STANDING, {})
+    return {State.WAITING: waiting, State.DEAD: dead}, seconds
 
 
 def _changes(journal_id: UUID, page: Iterable[Recorded], remind_before: timedelta) -> Mapping[str, Any]:

@@ -19,15 +19,19 @@ LIFE = timedelta(days=7)
 GRACE = timedelta(seconds=10)
 LONGEST_AGENT = 200
 
-# The account is locked against a change of its password, so that no session is opened with the one before. Like every
-# statement here it may be carried out twice: a connection can be lost with its answer.
+# The account is locked against a change of its password, so that no session is opened with the one before; one that is
+# opened while a change still waits for the journal bears a version of the credentials that is over with the change.
+# Like every statement here it may be carried out twice: a connection can be lost with its answer.
 _OPEN = """
 with over as (delete from sessions where expires_at <= journal_now()),
   account as materialized (
-    select user_id from accounts where user_id = %(user_id)s and password_hash = %(password_hash)s for share),
+    select user_id, credentials_version from accounts
+    where user_id = %(user_id)s and password_hash = %(password_hash)s for share),
   opened as (
-    insert into sessions (session_id, user_id, user_agent, opened_at, used_at, expires_at)
-    select %(session_id)s, user_id, %(agent)s, journal_now(), journal_now(), journal_now() + %(life)s from account
+    insert into sessions (session_id, user_id, credentials_version, user_agent, opened_at, used_at, expires_at)
+    select %(session_id)s, user_id, credentials_version, %(agent)s,
+      journal_now(), journal_now(), journal_now() + %(life)s
+    from account
     on conflict do nothing)
 insert into refresh_tokens (hash, session_id) select %(hash)s, %(session_id)s from account
 on conflict (hash) do update set session_id = excluded.session_id returning session_id
@@ -35,8 +39,9 @@ on conflict (hash) do update set session_id = excluded.session_id returning sess
 _ROTATE = """
 with token as materialized (
     select t.hash, t.session_id, t.spent_at, t.successor, s.user_id
-    from refresh_tokens t join sessions s using (session_id)
-    where t.hash = %(hash)s and s.expires_at > journal_now() for update),
+    from refresh_tokens t join sessions s using (session_id) join accounts a using (user_id)
+    where t.hash = %(hash)s and s.expires_at > journal_now() and s.credentials_version = a.credentials_version
+    for update of t, s),
   fresh as (select * from token where spent_at is null),
   ended as (
     delete from sessions s using token
@@ -59,10 +64,13 @@ _CLOSE_ALL = "delete from sessions where user_id = %(user_id)s"
 _OF_USER = """
 select s.session_id, s.user_agent, s.opened_at, s.used_at, s.expires_at, exists (
     select from refresh_tokens t where t.session_id = s.session_id and t.hash = %(hash)s)
-from sessions s where s.user_id = %(user_id)s and s.expires_at > journal_now() order by s.used_at desc, s.session_id
+from sessions s join accounts a using (user_id, credentials_version)
+where s.user_id = %(user_id)s and s.expires_at > journal_now() order by s.used_at desc, s.session_id
 """
 _CLOSED_ALONG = """
 with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
+  renewed as (update accounts a set credentials_version = credentials_version + 1 from entered
+              where a.user_id = %(user_id)s and outcomes[1] > 0),
   closed as (delete from sessions s using entered where s.user_id = %(user_id)s and outcomes[1] > 0)
 select outcomes from entered
 """

@@ -52,13 +52,15 @@ class ChangeUser(_AboutUser):
     """
 
     role: Role | None = None
+    is_admin: bool | None = None
     max_active_bookings: int | None = None
     is_active: bool | None = None
 
     def name(self) -> None:
         super().name()
         # A limit alone makes and unmakes no ADMIN: it need not wait for those who do.
-        self.admins = Admins() if self.role is None and self.is_active is None else self.writes(admins())
+        unmakes_none = self.role is None and self.is_admin is None and self.is_active is None
+        self.admins = Admins() if unmakes_none else self.writes(admins())
 
     def execute(self) -> None:
         self.must_be(Role.ADMIN)
@@ -67,6 +69,7 @@ class ChangeUser(_AboutUser):
                 self.user,
                 self.admins,
                 role=self.role,
+                is_admin=self.is_admin,
                 max_active_bookings=self.max_active_bookings,
                 is_active=self.is_active,
                 now=self.now,

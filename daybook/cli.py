@@ -47,7 +47,7 @@ def follow() -> None:
 
 @app.command()
 def work() -> None:
-    """Do what is due: record the bookings whose time is over, and send notices."""
+    """Do what is due: record the bookings whose time is over, send notices, and send to webhooks what was recorded."""
     _become("work")
 
 

@@ -1,21 +1,34 @@
 """Logs: one line for each thing said, for people or as JSON, with the request it was said for.
 
 Everything goes through the standard library's loggers, uvicorn's too. Of an exception only the first line is told: what
-follows in PostgreSQL's and pydantic's may quote what somebody sent.
+follows in PostgreSQL's and pydantic's may quote what somebody sent; and so may the first line where PostgreSQL finds
+fault with a value.
+
+Every request has a line. As JSON it is written without all that, which would cost more than a small query: of what is
+in it nothing has to be escaped.
 """
 
 import logging
 import sys
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
+import psycopg
 import structlog
 from structlog.stdlib import ProcessorFormatter
 from structlog.typing import EventDict, Processor
 
-from api.correlation import correlation_id
+from api.correlation import correlation_id, request_id, user_id
+from api.watching import Answered, Tell
+
+WATCHED = "/health"
+"""Routes that begin so are asked for by machines again and again: of them a line is written at DEBUG alone."""
+
+_requests = logging.getLogger("requests")
 
 
 def configure(level: str, *, for_people: bool) -> None:
@@ -43,11 +56,49 @@ def configure(level: str, *, for_people: bool) -> None:
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells whole addresses, which may hold a token
+
+
+def telling(*, for_people: bool) -> Tell:
+    """Writes a line for every request, on the standard output and at the level that `configure` was told of."""
+    is_said, is_said_of_all = _requests.isEnabledFor(logging.INFO), _requests.isEnabledFor(logging.DEBUG)
+
+    def tell(request: Answered) -> None:
+        if not is_said or (request.route.startswith(WATCHED) and not is_said_of_all):
+            return
+        milliseconds = round(request.seconds * 1000, 2)
+        if for_people:
+            _requests.info("%s %s: %s in %s ms", request.method, request.route, request.status, milliseconds)
+            return
+        line = orjson.dumps(
+            {
+                "timestamp": datetime.now(UTC),
+                "level": "info",
+                "logger": _requests.name,
+                "event": "request",
+                "method": request.method,
+                "route": request.route,
+                "status": request.status,
+                "milliseconds": milliseconds,
+                "correlation_id": request.correlation_id,
+                "request_id": request.request_id,
+                "user_id": request.user_id,
+            },
+            option=orjson.OPT_UTC_Z,
+        )
+        with suppress(OSError):  # nobody reads us any more: that is no request's fault
+            sys.stdout.write(line.decode() + "\n")
+            sys.stdout.flush()
+
+    return tell
 
 
 def _for_request(_logger: Any, _method: str, said: EventDict) -> EventDict:
     if id := correlation_id.get():
         said["correlation_id"] = id
+        said["request_id"] = request_id.get()
+        if user := user_id.get():
+            said["user_id"] = str(user)
     return said
 
 
@@ -64,15 +115,24 @@ def _chain(error: BaseException) -> Iterator[str]:
         yield from _chain(before)
         yield "which led to\n"
     yield from traceback.format_tb(error.__traceback__)
-    yield f"{type(error).__module__}.{type(error).__qualname__}: {str(error).partition(chr(10))[0]}\n"
+    said = error.sqlstate if isinstance(error, psycopg.DataError) else str(error).partition("\n")[0]
+    yield f"{type(error).__module__}.{type(error).__qualname__}: {said}\n"
     for one in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
         yield from _chain(one)
 
 
 def _on_one_line(_logger: Any, _method: str, said: EventDict) -> EventDict:
     """Nobody who is quoted in a line can begin another one, or speak to the terminal."""
-    said["event"] = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(said["event"]))
+    for name, value in said.items():
+        if name == "exception":  # the one that has lines of its own
+            said[name] = "\n".join(_printable(line) for line in value.split("\n"))
+        elif not isinstance(value, bool | int | float | None):
+            said[name] = _printable(str(value))
     return said
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def _json(said: EventDict, **_options: Any) -> str:

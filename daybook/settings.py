@@ -17,9 +17,14 @@ from pydantic import Field, SecretStr, StringConstraints, field_validator, model
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 SHORTEST_SECRET = 32  # bytes: as long as the digest of HS256 (RFC 7518 §3.2)
+FEWEST_ROUNDS = 10  # of bcrypt, in production (OWASP Password Storage Cheat Sheet)
 
 SIGNING = frozenset({"api", "work"})
 """The roles that need the secret: one signs tokens, the other writes them into letters."""
+
+
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[a-z0-9.-]+(:[0-9]{1,5})?$")]
+"""As a browser writes it (RFC 6454 §6.2): no path, small letters, no port that goes without saying."""
 
 
 class Settings(BaseSettings):
@@ -41,7 +46,10 @@ class Settings(BaseSettings):
     previous_secret_key: SecretStr = SecretStr("")
     access_token_minutes: Annotated[int, Field(ge=1, le=24 * 60)] = 15
     refresh_token_days: Annotated[int, Field(ge=1, le=90)] = 7
+    password_rounds: Annotated[int, Field(ge=4, le=16)] = 12
     unverified_may_book: bool = True
+    cors_origins: Annotated[tuple[Origin, ...], NoDecode] = ()
+    docs_in_production: bool = False
     smtp_url: SecretStr = SecretStr("")
     mail_from: str = ""
     reminder_hours_before: Annotated[int, Field(ge=0, le=30 * 24)] = 24
@@ -52,10 +60,15 @@ class Settings(BaseSettings):
     resets_per_address: Annotated[int, Field(ge=1)] = 60
     resets_per_account: Annotated[int, Field(ge=1)] = 5
     requests_per_caller: Annotated[int, Field(ge=1)] = 60_000
+    metrics_host: str = "127.0.0.1"
+    metrics_port: Annotated[int, Field(ge=0, le=65533)] = 0  # `daybook up` takes the two above it as well
+    otel_exporter_otlp_endpoint: Annotated[str, StringConstraints(pattern=r"^(https?://.+)?$")] = ""
+    webhooks_to_private_addresses: bool = False
+    drain_seconds: Annotated[float, Field(ge=0, le=300)] = 0
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     log_format: Literal["auto", "people", "json"] = "auto"  # auto: people's lines on a terminal
 
-    @field_validator("trusted_proxies", mode="before")
+    @field_validator("trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _between_commas(cls, value: object) -> object:
         return [one.strip() for one in value.split(",")] if isinstance(value, str) else value
@@ -125,6 +138,12 @@ class Settings(BaseSettings):
     def _the_owner_is_the_user_unless_named(cls, values: dict[str, object]) -> dict[str, object]:
         return {"database_owner_url": values.get("database_url", ""), **values}
 
+    @model_validator(mode="after")
+    def _passwords_are_hashed_well_in_production(self) -> Self:
+        if self.app_env == "production" and self.password_rounds < FEWEST_ROUNDS:
+            raise ValueError(f"PASSWORD_ROUNDS must be at least {FEWEST_ROUNDS} when APP_ENV is production")
+        return self
+
     def with_stores(self, *, database_url: str = "", database_owner_url: str = "", redis_url: str = "") -> Self:
         """The same with the addresses of stores that are ours; each the environment names stays."""
         ours: dict[str, SecretStr] = {}
@@ -154,9 +173,14 @@ class Settings(BaseSettings):
         return timedelta(days=self.refresh_token_days)
 
     @property
-    def keys(self) -> list[str]:
-        """The secret keys that tokens are good under, the one in use first."""
+    def secret_keys(self) -> list[str]:
+        """The secret keys that are set, the one in use first."""
         return [key.get_secret_value() for key in (self.secret_key, self.previous_secret_key) if key]
+
+    @property
+    def is_described(self) -> bool:
+        """Whether whoever asks is shown what the API offers."""
+        return self.app_env != "production" or self.docs_in_production
 
     @property
     def remind_before(self) -> timedelta:
@@ -196,16 +220,20 @@ def new_secret() -> str:
 
 _PLACEHOLDER = re.compile(
     r"(change|replace)[-_ ]?(me|this|it)|place[-_ ]?holder|your[-_ ]?(own[-_ ]?)?(secret|key)|example|insert[-_ ]?here"
-    r"|(development|dev|test|default|dummy|super)[-_ ]?(secret|key)|(secret|jwt)[-_ ]?key",
-    re.IGNORECASE,
+    r"|(development|dev|test|default|dummy|super)[-_ ]?(secret|key)|(secret|jwt)[-_ ]?key"
+    r"|production|^<.*>$|^todo[\W_]|openssl|123456789|abcdefgh|qwertyui|^(?P<block>.+)(?P=block)+$",
+    re.IGNORECASE | re.DOTALL,
 )
+_PUBLISHED = {"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7"}
+"""Made by chance, but for the documentation of a framework, from where it is copied."""
 FEWEST_CHARACTERS = 10
 """Different ones in a secret: by chance, 32 bytes written in hexadecimal have fewer once in ten million times."""
 
 
 def _is_placeholder(secret: str) -> bool:
     """Whether a secret is one that stands in examples, or was typed to be long."""
-    return bool(secret) and (len(set(secret)) < FEWEST_CHARACTERS or _PLACEHOLDER.search(secret) is not None)
+    typed = len(set(secret)) < FEWEST_CHARACTERS or _PLACEHOLDER.search(secret) is not None
+    return bool(secret) and (typed or secret.lower() in _PUBLISHED)
 
 
 def own_directory(path: Path) -> Path:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from itertools import count
 from types import FrameType
 
 from daybook import embedded
@@ -32,7 +33,10 @@ def up(
     """
     with suppress(KeyboardInterrupt), ExitStack() as running:
         go_on = _interrupt_once()
-        _refuse_a_taken_port(settings)
+        _refuse_a_taken_port("PORT", settings.host, settings.port)
+        metrics_ports = dict(zip(commands, count(settings.metrics_port), strict=False)) if settings.metrics_port else {}
+        for port in metrics_ports.values():
+            _refuse_a_taken_port("METRICS_PORT", settings.metrics_host, port)
         stores = running.enter_context(
             embedded.stores(
                 settings.daybook_data, database=not settings.database_url, views=not settings.redis_url, say=say
@@ -44,8 +48,12 @@ def up(
             redis_url=stores.redis_url,
         )
         migrate(settings)
-        environment = settings.as_environment(terminal=sys.stdout.isatty())
-        programs = [Program(name, command, environment, say) for name, command in commands.items()]
+        # Nobody balances between one API, so it stops at once.
+        environment = settings.as_environment(terminal=sys.stdout.isatty()) | {"DRAIN_SECONDS": "0"}
+        programs = [
+            Program(name, command, {**environment, "METRICS_PORT": str(metrics_ports.get(name, 0))}, say)
+            for name, command in commands.items()
+        ]
         for program in programs:
             running.callback(program.stop)
             program.spawn()
@@ -89,8 +97,7 @@ def _interrupt_once() -> Callable[[], None]:
     return go_on
 
 
-def _refuse_a_taken_port(settings: Settings) -> None:
-    host, port = settings.host, settings.port
+def _refuse_a_taken_port(name: str, host: str, port: int) -> None:
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
@@ -98,7 +105,9 @@ def _refuse_a_taken_port(settings: Settings) -> None:
             probe.bind(address)
             probe.listen()
     except OSError as error:
-        raise CannotRun(f"port {port} of {host} cannot be used ({error.strerror}): set PORT to another one") from error
+        raise CannotRun(
+            f"port {port} of {host} cannot be used ({error.strerror}): set {name} to another one"
+        ) from error
 
 
 def _greet(settings: Settings, demo: Mapping[str, str], say: Say) -> None:
@@ -107,6 +116,9 @@ def _greet(settings: Settings, demo: Mapping[str, str], say: Say) -> None:
     say("")
     say(f"API       {at}")
     say(f"Docs      {at}/docs")
+    if settings.metrics_port:
+        watched = _to_call(settings.metrics_host)
+        say(f"Metrics   http://{watched}:{settings.metrics_port}/metrics, and on the two ports after it")
     if demo:
         say(f"Admin     {demo['admin_email']} / {demo['admin_password']}")
         say(f"User      {demo['user_email']} / {demo['user_password']}")

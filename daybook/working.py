@@ -2,7 +2,7 @@
 
 Actors run in threads, the journal in one asyncio loop: an actor hands its message to the loop and waits. What is lost
 on the way, with a message, a thread or Redis, is due again when its loan ends. Each kind of work has a queue and
-threads of its own: a mail server that hangs holds up mails alone.
+threads of its own: a mail server that hangs holds up mails alone. Webhooks are sent to in the loop.
 """
 
 import asyncio
@@ -25,11 +25,14 @@ from redis import RedisError
 from commands import deadlines, due, notices
 from commands.deadlines import keep_handing_out
 from commands.deciding import Deciding
+from commands.delivering import Delivering, Sending
+from commands.destinations import Destinations
 from commands.due import Work
 from commands.mail_server import LogAlone, MailServer
 from commands.mailing import Mailing, mailbox
 from commands.notices import Handed
 from commands.posting import keep_posting
+from commands.webhooks import Secrets
 from daybook.settings import Settings
 from journal.folding import Aggregates
 from journal.journal import Journal
@@ -74,7 +77,11 @@ async def work(settings: Settings, journal: Journal) -> None:
     # One thread for ends: each message is a command, whose time is the journal's more than the thread's.
     ends = Queue(settings, "due", carry_out, threads=1, good_for=due.LENT)
     mails = Queue(settings, "notices", send, threads=MAILS_AT_ONCE, good_for=notices.HANDED)
+    destinations = Destinations(private=settings.webhooks_to_private_addresses)
+    sending = Sending(destinations)
+    delivering = Delivering(journal, deciding, Secrets(settings.secret_keys), sending)
     running = asyncio.gather(
+        delivering.keep_delivering(on_trouble=_told_once("webhooks are not sent anything")),
         keep_posting(
             journal,
             [due.post, notices.posting(remind_before=settings.remind_before).post],
@@ -103,6 +110,8 @@ async def work(settings: Settings, journal: Journal) -> None:
             await running
     finally:
         await asyncio.gather(ends.stop(), mails.stop())
+        await sending.close()
+        destinations.close()
 
 
 class Queue:
@@ -164,7 +173,7 @@ def _mailing(settings: Settings, journal: Journal, aggregates: Aggregates) -> Ma
     sender = mailbox(settings.mail_from) if settings.mail_from else Address("Daybook", "daybook", "localhost")
     url = settings.smtp_url.get_secret_value()
     server = MailServer(url, sender=sender.addr_spec) if url else LogAlone()
-    return Mailing(journal, aggregates, server, sender=sender, keys=settings.keys)
+    return Mailing(journal, aggregates, server, sender=sender, keys=settings.secret_keys)
 
 
 def _told_once(what: str) -> Callable[[Exception], None]:

@@ -63,6 +63,12 @@ FORMS = (
     _form(events.EmailVerified, "EmailVerified"),
     _form(events.ApiKeyIssued, "ApiKeyIssued"),
     _form(events.ApiKeyRevoked, "ApiKeyRevoked"),
+    _form(events.WebhookAdded, "WebhookAdded"),
+    _form(events.WebhookSecretRotated, "WebhookSecretRotated"),
+    _form(events.WebhookReplayed, "WebhookReplayed"),
+    _form(events.WebhookDisabled, "WebhookDisabled"),
+    _form(events.WebhookEnabled, "WebhookEnabled"),
+    _form(events.WebhookRemoved, "WebhookRemoved"),
 )
 _BY_EVENT = {form.event: form for form in FORMS}
 _BY_NAME = {(form.name, form.version): form for form in FORMS}
@@ -85,6 +91,17 @@ def encode(event: Event, keys: Mapping[UUID, bytes]) -> tuple[str, int, str]:
         text = sealing.seal(getattr(event, form.sealed), key, _context(form, event)) if key else None
         event = _with(event, form.sealed, text)
     return form.name, form.version, form.adapter.dump_json(event).decode()
+
+
+def name_of(event: type[Event]) -> str:
+    """The name under which facts of a class are stored."""
+    return _BY_EVENT[event].name
+
+
+def told(event: Event) -> tuple[str, int, bytes]:
+    """Stored name, version and JSON of `event` without its text, for whoever keeps it where no erasure reaches."""
+    form = _BY_EVENT[type(event)]
+    return form.name, form.version, form.adapter.dump_json(event, exclude={form.sealed} if form.sealed else None)
 
 
 def shown(event: Event) -> tuple[str, int, bytes]:

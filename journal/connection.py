@@ -11,6 +11,8 @@ import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
+from journal.tallies import Histogram
+
 CONNECT_WITHIN = 2.0  # seconds
 ANSWER_WITHIN = 4.0  # seconds; every request ends within 5
 
@@ -23,6 +25,12 @@ _PLANS = (
     "enable_bitmapscan=off",
     "enable_material=off",
     "jit=off",
+)
+
+_WAIT = Histogram(
+    "daybook_connection_wait_seconds",
+    "Time a statement waits for those before it on the same connection.",
+    ("connection",),
 )
 
 
@@ -63,6 +71,7 @@ class Line:
 
     def __init__(self, url: str, schema: str, *, name: str) -> None:
         self.schema = schema
+        self._name = name
         self._conninfo = conninfo(url, schema, name=name)
         self._connection: psycopg.AsyncConnection[TupleRow] | None = None
         self._turn = asyncio.Lock()
@@ -76,12 +85,16 @@ class Line:
         `within` counts from now, waiting for others included. A caller that is cancelled leaves a statement that was
         sent to end by itself: the connection is others' as well.
         """
-        until = asyncio.get_running_loop().time() + within
+        clock = asyncio.get_running_loop().time
+        asked = clock()
+        until = asked + within
         try:
             async with asyncio.timeout_at(until):
                 await self._turn.acquire()
         except TimeoutError:
             raise Unavailable("PostgreSQL does not answer those who asked before") from None
+        finally:
+            _WAIT.add(clock() - asked, self._name)
         running = asyncio.create_task(self._execute(statement, parameters, until))
         running.add_done_callback(_noticed)
         return await asyncio.shield(running)

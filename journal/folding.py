@@ -14,6 +14,7 @@ from booking.events import Event
 from booking.slots import Span
 from booking.spaces import Space
 from booking.users import Admins, User
+from booking.webhooks import Webhook
 from journal import tags
 from journal.journal import PER_TAG, Journal, Known
 from journal.recent import Recent
@@ -60,6 +61,10 @@ def calendar(space_id: UUID, day: date) -> Named[Calendar]:
 def calendars(space_id: UUID, held: Span) -> list[Named[Calendar]]:
     """The calendar of every UTC date that is held."""
     return [calendar(space_id, day) for day in held.dates()]
+
+
+def webhook(webhook_id: UUID) -> Named[Webhook]:
+    return Named(tags.webhook(webhook_id), lambda: Webhook(webhook_id))
 
 
 def admins() -> Named[Admins]:

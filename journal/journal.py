@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from time import perf_counter
 from typing import Any, get_args
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from journal import codec, tags
 from journal.chain import COLUMNS, Row
 from journal.connection import ANSWER_WITHIN, CONNECT_WITHIN, Line, Unavailable, conninfo
 from journal.sealing import Keys
+from journal.tallies import Histogram
 from journal.writer import Asked, Grouping
 
 PER_TAG = 500
@@ -29,6 +31,11 @@ APPENDING = 2
 
 SETTLE_WITHIN = 4.0
 """Seconds after which a batch that PostgreSQL neither took nor refused is given up."""
+
+_APPEND_WAIT = Histogram(
+    "daybook_append_wait_seconds", "Time a command waits until its facts are entered, or turn out not to be."
+)
+_BATCH = Histogram("daybook_append_batch_commands", "Commands that share an append.", bounds=(1, 2, 4, 8, 16, 32, 64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +150,10 @@ from journal_head h left join lateral (
 """
 _USER_FACT_TYPES = [form.name for form in codec.FORMS if form.event in get_args(UserEvent)]
 _HEAD = "select journal_id, position, hash from journal_head"
+_ORIGINS = "select position, command_id, correlation_id from events where position > %s and position <= %s"
+_AGES = """
+select position, extract(epoch from journal_now() - recorded_at)::float8 from events where position = any(%s::bigint[])
+"""
 
 
 class Journal:
@@ -178,7 +189,11 @@ class Journal:
             "digest": entry.request_digest.hex() if entry.request_digest else None,
             "events": [_stored(event, keys) for event in entry.events],
         }
-        outcome = await self._appends.ask(_Prepared(command, entry.along))
+        begun = perf_counter()
+        try:
+            outcome = await self._appends.ask(_Prepared(command, entry.along))
+        finally:
+            _APPEND_WAIT.add(perf_counter() - begun)
         if outcome > 0:
             self._hear_of_erasures(entry.events)
         return outcome
@@ -219,6 +234,15 @@ class Journal:
         ((journal_id, position, hash),) = await self._reading.execute(_HEAD)
         return journal_id, position, hash
 
+    async def ages(self, positions: Iterable[int]) -> dict[int, float]:
+        """How many seconds ago the facts at these positions were recorded. Raises `Unavailable`."""
+        return dict(await self._reading.execute(_AGES, (list(positions),)))
+
+    async def origins(self, after: int, to: int) -> dict[int, tuple[UUID, str]]:
+        """The command and the correlation id by which each fact in `(after, to]` was entered. Raises `Unavailable`."""
+        rows = await self._reading.execute(_ORIGINS, (after, to))
+        return {position: (command_id, correlation_id) for position, command_id, correlation_id in rows}
+
     @property
     def era(self) -> int:
         """Grows whenever what was read before is to be dropped.
@@ -250,6 +274,7 @@ class Journal:
         together = [asked for asked in group if not asked.question.along]
         give_up = asyncio.get_running_loop().time() + SETTLE_WITHIN
         for batch in ([together] if together else []) + [[asked] for asked in alone]:
+            _BATCH.add(len(batch))
             await self._settle(line, batch, give_up)
 
     async def _settle(self, line: Line, batch: list["Asked[_Prepared, int]"], give_up: float) -> None:

@@ -26,6 +26,7 @@ from booking.events import (
     UserDeactivated,
     UserErased,
     UserRegistered,
+    WebhookEvent,
 )
 from booking.roles import Role
 from booking.slots import Span
@@ -67,6 +68,11 @@ def user(user_id: UUID) -> str:
     return f"user:{_text(user_id)}"
 
 
+def webhook(webhook_id: UUID) -> str:
+    """The webhook's life; what it is sent is in no fact."""
+    return f"webhook:{webhook_id}"
+
+
 def bookings_of(space_id: UUID) -> str:
     """Booking facts of the space, for reading history back; never part of a condition."""
     return f"bookings-of:{_text(space_id)}"
@@ -97,6 +103,8 @@ def of(event: Event) -> list[str]:
             return [booking(event.booking_id), bookings_of(event.space_id)]
         case _ if isinstance(event, SpaceEvent):
             return [space(event.space_id)]
+        case _ if isinstance(event, WebhookEvent):
+            return [webhook(event.webhook_id)]
         case AllowanceChanged() | PasswordChanged() | EmailVerified() | ApiKeyIssued() | ApiKeyRevoked():
             return [user(event.user_id)]
         case RoleChanged():

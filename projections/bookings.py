@@ -9,7 +9,7 @@ import asyncio
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import orjson
@@ -244,6 +244,47 @@ async def of_space(views: Views, space_id: UUID, span: Span, *, now: datetime) -
         if last is None:
             return sorted(held, key=lambda one: one.span), position
         after = b"(%b" % last
+
+
+MOST = 1_000
+"""Bookings in one feed."""
+
+# From the nearest on, in days from now, so that what is left out of a long one is far away.
+_AROUND = ((0, 7), (7, 30), (-30, 0), (30, 90), (90, 400))
+
+
+async def feed_of_user(views: Views, user_id: UUID, *, now: datetime, at_most: int = MOST) -> tuple[list[Booking], int]:
+    """The user's bookings that begin from a month before `now` on, in order, and the position.
+
+    Of more than `at_most` those that are far away are left out. Raises `Unavailable`.
+    """
+    return await _feed(views, _of_user(user_id), now, at_most)
+
+
+async def feed_of_space(
+    views: Views, space_id: UUID, *, now: datetime, at_most: int = MOST
+) -> tuple[list[Booking], int]:
+    """The same of a space. Raises `Unavailable`."""
+    return await _feed(views, _of_space(space_id), now, at_most)
+
+
+async def _feed(views: Views, name: str, now: datetime, at_most: int) -> tuple[list[Booking], int]:
+    found: list[Booking] = []
+    position = 2**63
+    for start, end in _AROUND:
+        after = b"(%016x\x7f" % _until_latest(now + timedelta(days=end))
+        to = b"[%016x\x7f" % _until_latest(now + timedelta(days=start))
+        while len(found) < at_most:
+            limit = min(LIMIT, at_most - len(found))
+            stored, last, at = await views.page(
+                VIEW, name, of="booking", limit=limit, after=after, to=to, tails=Tails(_TAIL)
+            )
+            found += [_load(one) for one in stored]
+            position = min(position, at)
+            if last is None:
+                break
+            after = b"(%b" % last
+    return sorted(found, key=lambda one: one.slot), position
 
 
 def _beyond(cursor: str) -> bytes:

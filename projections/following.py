@@ -12,16 +12,19 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from time import perf_counter, time_ns
 from typing import Any, TypeVarTuple
 
 from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as NoAnswer
 
+from booking.events import UserErased
 from journal import chain
 from journal.connection import Unavailable
 from journal.folding import Named
 from journal.journal import Journal, Recorded
+from journal.tallies import Counter, Histogram
 from projections import activity, availability, bookings, spaces, utilisation
 from projections.asking import Asking
 from projections.generations import Generation, Keys, Lease, Mark, Moved, NotOwner
@@ -35,6 +38,9 @@ GATHER = 0.05  # seconds that facts are gathered for a page of views whose reade
 LEASE = timedelta(seconds=5)
 ANSWER_WITHIN = 2.0  # seconds that Redis may take for a page
 LONGEST_REST = 15.0  # seconds between two tries of a view that fails
+
+_POSTED = Counter("daybook_facts_posted", "Facts posted to a view, in whichever generation.", ("view",))
+_PAGE_DURATION = Histogram("daybook_page_duration_seconds", "Time to fold a page of facts and write it.", ("view",))
 
 Arguments = TypeVarTuple("Arguments")
 
@@ -54,7 +60,7 @@ class Followed:
     gathering_until: float = 0.0
     rest: float = POLL  # seconds
     is_cut_off: bool = False
-    kept: set[bytes] = field(default_factory=set)
+    swept: set[bytes] = field(default_factory=set)  # the numbers that were left when it was swept last
     sweeping: asyncio.Task[None] | None = None
 
     def forget(self) -> None:
@@ -79,7 +85,12 @@ class Follower:
         views: Sequence[View] = VIEWS,
         lease: timedelta = LEASE,
         page: int = PAGE,
+        on_posted: Callable[[View, Sequence[Recorded], int], Awaitable[None]] | None = None,
     ) -> None:
+        """`on_posted` is told of a view that answers which facts it shows from now on, and when, in nanoseconds since
+        1970, posting them began.
+        """
+        self._on_posted = on_posted
         self._page = page
         self._journal = journal
         self._bell = journal.bell()
@@ -175,14 +186,23 @@ class Follower:
             log.info("the view %s is built anew as generation %s", view.name, building.number.decode())
         followed.active, followed.building = active, building
         followed.previous = standing.previous if _of_version(standing.previous, view) else None
-        kept = {one.number for one in (standing.active, standing.building, standing.previous) if one}
-        if active and followed.kept != kept:
-            followed.kept = kept
-            followed.sweeping = asyncio.create_task(self._alone(self._sweep, followed, kept))
+        kept, last = await lease.keep(view.version)
+        if followed.swept != kept and (followed.sweeping is None or followed.sweeping.done()):
+            followed.sweeping = asyncio.create_task(self._alone(self._sweep, followed, kept, last))
 
     async def _post(self, followed: Followed, generation: Generation, facts: Sequence[Recorded]) -> None:
         """Fold a page into a generation; one that is being built takes over once there is no more."""
-        reached = await post(facts, followed.view, followed.lease, generation) if facts else generation
+        if erasures := [fact.position for fact in facts if isinstance(fact.event, UserErased)]:
+            await followed.lease.note_erasure(erasures[-1])
+            self._look_at = 0.0
+        reached = generation
+        if facts:
+            begun, at = perf_counter(), time_ns()
+            reached = await post(facts, followed.view, followed.lease, generation)
+            _PAGE_DURATION.add(perf_counter() - begun, followed.view.name)
+            _POSTED.add(followed.view.name, count=len(facts))
+            if self._on_posted is not None and followed.active is generation:
+                await self._on_posted(followed.view, facts, at)
         followed.rest, followed.is_cut_off = POLL, False
         if 0 < len(facts) < self._page and not followed.is_awaited:
             followed.gathering_until = asyncio.get_running_loop().time() + GATHER
@@ -202,8 +222,9 @@ class Follower:
         await followed.lease.withdraw(generation)
         self._look_at = 0.0
 
-    async def _sweep(self, followed: Followed, kept: set[bytes]) -> None:
-        await followed.lease.sweep(kept)
+    async def _sweep(self, followed: Followed, kept: set[bytes], last: int) -> None:
+        await followed.lease.sweep(kept, last)
+        followed.swept = kept
 
     async def _alone(
         self, do: Callable[[Followed, *Arguments], Awaitable[None]], followed: Followed, *arguments: *Arguments

@@ -68,6 +68,11 @@ class Keys:
         return f"{self.prefix}:last"
 
     @property
+    def erased(self) -> str:
+        """The position up to which a generation has to be fed that may still hold words of somebody erased."""
+        return f"{self.prefix}:erased"
+
+    @property
     def owner(self) -> str:
         """The token of whoever may write, for as long as the lease lasts."""
         return f"{self.prefix}:owner"
@@ -142,9 +147,10 @@ return standing
 _RELEASE = Script("if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end")
 _BEGIN = Script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'owner' end
-redis.call('SET', KEYS[2], ARGV[2])
-redis.call('SET', KEYS[3], ARGV[3])
-return 'done'
+local number = tostring(redis.call('INCR', KEYS[3]))
+redis.call('SET', KEYS[2], number)
+redis.call('SET', ARGV[2] .. number .. ':mark', ARGV[3])
+return number
 """)
 # From the fourth key on, each with a value: first documents, then lists with an entry to enter, then one to strike.
 _APPLY = Script("""
@@ -190,11 +196,39 @@ return 'done'
 """)
 _WITHDRAW = Script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'owner' end
-for i = 2, 3 do
+for i = 2, 4 do
   if redis.call('GET', KEYS[i]) == ARGV[2] then redis.call('DEL', KEYS[i]) end
 end
 if redis.call('EXISTS', KEYS[2]) == 0 then redis.call('PUBLISH', ARGV[3], '') end
 return 'done'
+""")
+_NOTE = Script("""
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'owner' end
+if tonumber(redis.call('GET', KEYS[2]) or '0') < tonumber(ARGV[2]) then redis.call('SET', KEYS[2], ARGV[2]) end
+return 'done'
+""")
+# KEYS from the second on: active, building, previous, filling, filler, erased, last; ARGV version, prefix, channel.
+# The answer: the number given last, then those of the generations that stay.
+_KEEP = Script("""
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'owner' end
+local erased = tonumber(redis.call('GET', KEYS[7]) or '0')
+local kept = {redis.call('GET', KEYS[8]) or '0'}
+for i = 2, 5 do
+  local number = redis.call('GET', KEYS[i])
+  if number then
+    local mark = redis.call('GET', ARGV[3] .. number .. ':mark') or ''
+    local position, version = string.match(mark, '^(%d+) (%d+)')
+    local is_fed = version == ARGV[2]
+    if i == 5 then is_fed = redis.call('EXISTS', KEYS[6]) == 1 end
+    if is_fed or not position or tonumber(position) >= erased then
+      kept[#kept + 1] = number
+    else
+      redis.call('DEL', KEYS[i])
+      if i == 2 then redis.call('PUBLISH', ARGV[4], '') end
+    end
+  end
+end
+return kept
 """)
 _DROP = Script("""
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'owner' end
@@ -231,9 +265,8 @@ class Lease:
 
     async def begin(self, mark: Mark) -> Generation:
         """An empty generation to be filled from `mark` on, instead of any other. Raises `NotOwner`."""
-        number = str(await self._asking.ask("INCR", self._keys.last)).encode()
         keys = self._keys
-        await self._change(_BEGIN, (keys.building, keys.mark(number)), (number, bytes(mark)))
+        number = await self._change(_BEGIN, (keys.building, keys.last), (f"{keys.prefix}:g", bytes(mark)))
         return Generation(number, mark)
 
     async def read(self, generation: Generation, names: Sequence[str]) -> dict[str, bytes | None]:
@@ -280,33 +313,48 @@ class Lease:
         await self._change(_HAND_OVER, (self._keys.building, to.building), (generation.number,))
 
     async def withdraw(self, generation: Generation) -> None:
-        """Have it neither answer nor be filled any more. Raises `NotOwner`."""
+        """Have it neither answer nor be filled any more, nor be gone back to. Raises `NotOwner`."""
         keys = self._keys
-        await self._change(_WITHDRAW, (keys.active, keys.building), (generation.number, keys.channel))
+        await self._change(_WITHDRAW, (keys.active, keys.building, keys.previous), (generation.number, keys.channel))
 
-    async def sweep(self, kept: Collection[bytes]) -> None:
-        """Remove every generation older than the newest whose number is not `kept`. Raises `NotOwner`."""
+    async def note_erasure(self, position: int) -> None:
+        """Note that the fact there erases a person, before any generation is fed it. Raises `NotOwner`."""
+        await self._change(_NOTE, (self._keys.erased,), (position,))
+
+    async def keep(self, version: int) -> tuple[set[bytes], int]:
+        """The numbers of the generations that stay, and the last one given. Raises `NotOwner`.
+
+        One that nobody feeds, as it is of another version or its filling was broken off, ends where an erasure has
+        left it behind: it would hold the person's words for as long as it is there.
+        """
+        keys, apart = self._keys, self._keys.apart()
+        named = keys.active, keys.building, keys.previous, apart.building, apart.owner, keys.erased, keys.last
+        last, *kept = await self._change(_KEEP, named, (version, f"{keys.prefix}:g", keys.channel))
+        return set(kept), int(last)
+
+    async def sweep(self, kept: Collection[bytes], last: int) -> None:
+        """Remove every generation up to number `last` whose number is not `kept`. Raises `NotOwner`."""
         start, cursor = f"{self._keys.prefix}:g".encode(), 0
-        newest = max(int(number) for number in kept)
         while True:
             cursor, found = await self._asking.ask("SCAN", cursor, "MATCH", start + b"*", "COUNT", 1_000)
             old = [
                 key
                 for key in found
-                if (number := key[len(start) :].partition(b":")[0]) not in kept and int(number) < newest
+                if (number := key[len(start) :].partition(b":")[0]) not in kept and int(number) <= last
             ]
             if old:
                 await self._change(_DROP, old, ())
             if not int(cursor):
                 return
 
-    async def _change(self, script: Script, keys: Sequence[Any], arguments: Sequence[Any]) -> None:
+    async def _change(self, script: Script, keys: Sequence[Any], arguments: Sequence[Any]) -> Any:
         outcome = await self._run(script, (self._keys.owner, *keys), (self._token, *arguments))
         if outcome == b"owner":
             self._token = secrets.token_hex(16)
             raise NotOwner
         if outcome == b"mark":
             raise Moved
+        return outcome
 
     async def _run(self, script: Script, keys: Sequence[Any], arguments: Sequence[Any]) -> Any:
         return await script.run(self._asking.ask, keys, arguments)

@@ -1,6 +1,6 @@
 """The view of spaces: a document for each, and lists in order of name and id: the active ones, all, each manager's."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -68,6 +68,14 @@ async def one(views: Views, space_id: UUID) -> StoredSpace | None:
         return None
     revision, json, state = _parts(stored)
     return StoredSpace(json, revision, position, state)
+
+
+async def names(views: Views, space_ids: Iterable[UUID]) -> dict[UUID, str]:
+    """What those of these spaces that there are are called. Raises `Unavailable`."""
+    named = [folding.space(space_id).tag for space_id in space_ids]
+    stored, _ = await views.documents(VIEW, named)
+    found = [_load(one) for one in stored if one is not None]
+    return {space.id: space.description.name for space in found}
 
 
 async def active(views: Views, *, limit: int = PAGE, cursor: str | None = None) -> Page:

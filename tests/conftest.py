@@ -12,6 +12,18 @@ from daybook.embedded import Stores
 from daybook.settings import Settings
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--two-of-everything",
+        action="store_true",
+        help="have the tests of the façade speak to two API processes with two followers and two workers",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "one_process(because): left out with two of everything")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def nothing_of_this_machine() -> Iterator[None]:
     """Settings are what a test says, not what the environment or `.env` does."""

@@ -25,6 +25,7 @@ from booking.events import (
     SpaceManagersNamed,
     SpecialHoursCleared,
     SpecialHoursSet,
+    UserErased,
     UserRegistered,
 )
 from booking.opening_hours import WEEKDAYS, OpeningHours, Window
@@ -108,6 +109,10 @@ def registered(
     user_id: UUID = ANA, *, role: Role = Role.STUDENT, max_active_bookings: int = 5, at: datetime = NEW_YEAR
 ) -> UserRegistered:
     return UserRegistered(user_id=user_id, role=role, max_active_bookings=max_active_bookings, at=at)
+
+
+def erased(user_id: UUID = ANA, *, role: Role = Role.STUDENT, at: datetime = MONDAY_8AM) -> UserErased:
+    return UserErased(user_id=user_id, role=role, at=at)
 
 
 def created(
@@ -318,6 +323,10 @@ _fields: dict[str, st.SearchStrategy[Any]] = {
     "decide_by": st.none() | instants,
     "date": st.dates(MONDAY, date(2100, 1, 1)),
     "description": descriptions,
+    "events": st.lists(st.sampled_from(["BookingCreated", "SpaceCreated"]), unique=True).map(tuple),
+    "from_position": st.integers(1, 2**40),
+    "gone": st.booleans(),
+    "host": texts,
     "hold": st.none() | spans,
     "hold_before": spans,
     "is_active": st.booleans(),
@@ -338,6 +347,7 @@ _fields: dict[str, st.SearchStrategy[Any]] = {
     "space_id": ids,
     "timezone": zone_names,
     "user_id": ids,
+    "webhook_id": ids,
     "windows": st.lists(windows, max_size=2).map(tuple),
 }
 _fields_of: dict[type[Event], dict[str, st.SearchStrategy[Any]]] = {

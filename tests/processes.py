@@ -19,14 +19,15 @@ import httpx
 
 from daybook.embedded import Stores
 from tests.journals import Place
+from tests.scanning import PASSWORD, SECRET_KEY, must_hold_no_secret
 
 PATIENCE = 30.0  # seconds for a process to be ready
-PASSWORD = "correct horse battery staple"
+PLAIN: dict[str, Any] = {"verify": False}  # nothing here speaks TLS, and loading authorities takes 60 ms a client
 
 
 @dataclass(slots=True)
 class Running:
-    """One of our processes, started as an operator would."""
+    """One of our processes, as `daybook NAME` becomes it: the command line before it doubles the time to start."""
 
     name: str
     environment: dict[str, str]
@@ -36,7 +37,7 @@ class Running:
     def start(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "daybook", self.name],
+                [sys.executable, "-P", "-m", "daybook.roles", self.name],
                 env=self.environment,
                 stdout=log,
                 stderr=log,
@@ -49,6 +50,7 @@ class Running:
         self.process.wait()
 
     def stop(self) -> None:
+        """End it in order, and see that it has kept to itself what is secret. Raises `AssertionError`."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
             self.process.terminate()
@@ -56,6 +58,7 @@ class Running:
                 self.process.wait(10)
             except subprocess.TimeoutExpired:
                 self.kill()
+        must_hold_no_secret(self.log)
 
 
 @dataclass(slots=True)
@@ -71,12 +74,11 @@ class Api(Running):
     def start(self) -> None:
         self.environment["PORT"] = str(self.port)
         Running.start(self)
-        self.await_ready()
 
     def await_ready(self) -> None:
         """Return when it is ready. Raises `AssertionError` with its log."""
         until = time.monotonic() + PATIENCE
-        with httpx.Client() as client:
+        with httpx.Client(**PLAIN) as client:
             while time.monotonic() < until:
                 try:
                     if client.get(f"{self.url}/health/ready", timeout=2).status_code == 200:
@@ -90,7 +92,7 @@ class Api(Running):
 
     def client(self, token: str | None = None) -> httpx.AsyncClient:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
-        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10)
+        return httpx.AsyncClient(base_url=self.url, headers=headers, timeout=10, **PLAIN)
 
 
 def free_port() -> int:
@@ -111,15 +113,19 @@ def environment(stores: Stores, place: Place, logs: Path) -> dict[str, str]:
         "REDIS_URL": stores.redis_url,
         "DAYBOOK_SCHEMA": place.schema,
         "DAYBOOK_DATA": os.fspath(logs / "data"),
-        "SECRET_KEY": "a secret for tests that is long enough to sign with",
+        "PASSWORD_ROUNDS": "4",
+        "SECRET_KEY": SECRET_KEY,
     }
 
 
 @contextmanager
-def started(name: str, stores: Stores, place: Place, logs: Path, *, number: int) -> Iterator[list[Running]]:
-    """So many processes of one kind on one journal; all are gone afterwards."""
+def started(
+    name: str, stores: Stores, place: Place, logs: Path, *, number: int, **settings: str
+) -> Iterator[list[Running]]:
+    """So many processes of one kind on one journal, told `settings` besides; all are gone afterwards."""
     with ExitStack() as running:
-        processes = [Running(name, environment(stores, place, logs), logs / f"{name}-{n}.log") for n in range(number)]
+        told = environment(stores, place, logs) | settings
+        processes = [Running(name, dict(told), logs / f"{name}-{n}.log") for n in range(number)]
         for process in processes:
             process.start()
             running.callback(process.stop)
@@ -127,14 +133,19 @@ def started(name: str, stores: Stores, place: Place, logs: Path, *, number: int)
 
 
 @contextmanager
-def daybook(stores: Stores, place: Place, logs: Path, *, apis: int = 1, followers: int = 1) -> Iterator[list[Api]]:
-    """API processes and followers on one journal; all are gone afterwards."""
+def daybook(
+    stores: Stores, place: Place, logs: Path, *, apis: int = 1, followers: int = 1, **settings: str
+) -> Iterator[list[Api]]:
+    """API processes and followers on one journal, told `settings` besides; all are gone afterwards."""
     with ExitStack() as running:
-        running.enter_context(started("follow", stores, place, logs, number=followers))
-        answering = [Api("api", environment(stores, place, logs), logs / f"api-{number}.log") for number in range(apis)]
+        running.enter_context(started("follow", stores, place, logs, number=followers, **settings))
+        told = environment(stores, place, logs) | settings
+        answering = [Api("api", dict(told), logs / f"api-{number}.log") for number in range(apis)]
         for api in answering:
-            running.callback(lambda api=api: api.stop())
             api.start()
+            running.callback(api.stop)
+        for api in answering:
+            api.await_ready()
         yield answering
 
 
@@ -184,7 +195,7 @@ def slot(quarter: int, quarters: int = 4) -> dict[str, str]:
 
 
 async def eventually(condition: Any, *, within: float = 15.0) -> Any:
-    """What `condition` answers as soon as it is true; other processes cannot be awaited otherwise."""
+    """What `condition` answers when it is true; other processes cannot be awaited otherwise."""
     until = time.monotonic() + within
     while True:
         try:
@@ -193,4 +204,4 @@ async def eventually(condition: Any, *, within: float = 15.0) -> Any:
         except httpx.TransportError:
             pass
         assert time.monotonic() < until, "it did not come true in time"
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.02)

@@ -55,7 +55,7 @@ class BookingAsOfDocument(BaseModel):
     facts: list[FactDocument]
 
 
-@router.get("/{booking_id}", response_model=BookingAsOfDocument, openapi_extra=parameters(MomentAsked))
+@router.get("/{booking_id}", response_model=BookingAsOfDocument, openapi_extra=parameters(MomentAsked, of_view=False))
 async def booking(booking_id: UUID, request: Request) -> Response:
     """A booking as it was at a position or a time, and the facts that made it so."""
     then = await history.booking_as_of(rooms_of(request).journal, booking_id, asked(request, MomentAsked).as_of)

@@ -58,7 +58,7 @@ class FactDocument(BaseModel):
     hash: str
 
 
-@router.get("", response_model=list[FactDocument], openapi_extra=parameters(EventsAsked))
+@router.get("", response_model=list[FactDocument], openapi_extra=parameters(EventsAsked, of_view=False))
 async def events(request: Request) -> Response:
     """The facts above a position, in order. While there is a next page go on: one may hold few facts or none.
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from api.auth import require_roles
 from api.bodies import Body, StrictRoute
 from api.documents import IssuedApiKeyDocument, MessageDocument, api_key_document
-from api.problems import PROBLEMS, Problem
+from api.problems import PROBLEMS, Problem, refusing
 from api.sending import COMMAND, TheSender
 from booking.refusals import NotFound
 from booking.roles import Scope
@@ -34,7 +34,13 @@ class ApiKeyRequest(Body):
     user_id: UUID | None = None
 
 
-@router.post("", status_code=201, response_model=IssuedApiKeyDocument, openapi_extra=COMMAND)
+@router.post(
+    "",
+    status_code=201,
+    response_model=IssuedApiKeyDocument,
+    responses=refusing(also={404: ["not-found"], 409: ["shown-before"]}),
+    openapi_extra=COMMAND,
+)
 async def issue(body: ApiKeyRequest, sender: TheSender) -> Response:
     """Let a service act for a user, within scopes and what the user may do. The key is shown in this answer alone."""
     key = api_keys.new_key()

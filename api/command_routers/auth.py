@@ -13,19 +13,21 @@ from starlette.responses import Response
 
 from api import cookies
 from api.answers import json_of
-from api.auth import CurrentUser, unauthenticated
+from api.auth import REFRESHING, CurrentUser, own_account, unauthenticated
 from api.bodies import FORM, JSON, Body, StrictRoute, from_json_or_form
 from api.correlation import correlation_id
 from api.documents import DetailDocument, RegisteredDocument, TokenDocument, user_document
-from api.problems import PROBLEMS, Problem
+from api.problems import PROBLEMS, Problem, refusing
 from api.rooms import Rooms, rooms_of
-from api.sending import COMMAND, entered, request_of, waits
+from api.sending import COMMAND, entered, idempotency_key, waits
 from api.throttling import Action
+from booking.refusals import EmailTaken, PasswordAlreadyChanged, UserInactive
 from commands import accounts, deciding
 from commands.accounts import Account
 from commands.command import Author
 from commands.deciding import KeyReused
 from commands.letters import Kind
+from commands.opaque import derived_id
 from commands.passwords import is_common
 from commands.users import ChangePassword, RegisterUser, VerifyEmail
 from journal.connection import Unavailable
@@ -78,18 +80,26 @@ class Credentials(Body):
     password: Annotated[SecretStr, Field(max_length=128)]
 
 
-@router.post("/auth/register", status_code=201, response_model=RegisteredDocument, openapi_extra=COMMAND)
+@router.post(
+    "/auth/register",
+    status_code=201,
+    response_model=RegisteredDocument,
+    responses=refusing(EmailTaken),
+    openapi_extra=COMMAND,
+)
 async def register(body: Registration, request: Request) -> Response:
     """Make an account for a new STUDENT, and sign in."""
+    cookies.must_be_same_origin(request)
     rooms = rooms_of(request)
     await rooms.throttling.count(Action.REGISTRATION, request)
-    sent = await request_of(request, Author.system(f"registration {body.email}"), digested=False)
-    password, user_id = body.password.get_secret_value(), sent.command_id
+    key, password = idempotency_key(request), body.password.get_secret_value()
+    user_id = await _new_id(rooms, body.email, key)
+    sent = deciding.Request(command_id=user_id, correlation_id=correlation_id.get(), retryable=key is not None)
     account = Account(email=body.email, full_name=body.full_name, password_hash=await rooms.passwords.hashed(password))
     command = RegisterUser(user_id=user_id, account=account)
     done = await rooms.deciding.do(command, by=Author.person(user_id), request=sent)
     if sent.retryable:
-        account = await _as_made(rooms, user_id, account, password)
+        account = await _as_made(request, user_id, account, password)
     document = {
         "user": user_document(done.subject, account),
         "access_token": rooms.tokens.issued_to(user_id),
@@ -100,6 +110,18 @@ async def register(body: Registration, request: Request) -> Response:
         answer.headers.update(cookies.kept(rooms, token))
     answer.background = BackgroundTask(_write, rooms, Kind.VERIFICATION, account.email)
     return answer
+
+
+async def _new_id(rooms: Rooms, email: str, key: str | None) -> UUID:
+    """The id of who registers: by chance, or the one that this Idempotency-Key gave them before.
+
+    Facts bear it for ever, so it is made under the secret key: whoever guesses an address cannot try it on an id.
+    """
+    if key is None:
+        return uuid4()
+    ids = [derived_id(f"registration {email}\x1f{key}".encode(), secret) for secret in rooms.keys]
+    given = await accounts.of_users(rooms.journal, ids) if len(ids) > 1 else {}
+    return next((id for id in ids if id in given), ids[0])
 
 
 async def _signed_in(request: Request, user_id: UUID, password_hash: str) -> str | None:
@@ -121,12 +143,19 @@ async def _write(rooms: Rooms, kind: Kind, email: str) -> None:
         log.warning("a letter could not be written: the journal does not answer")
 
 
-async def _as_made(rooms: Rooms, user_id: UUID, asked: Account, password: str) -> Account:
-    """The account as it is kept. Raises `KeyReused` if another request made it: of a password no digest is kept."""
-    made = (await accounts.of_users(rooms.journal, [user_id]))[user_id]
-    if made.password_hash != asked.password_hash and not (
-        await rooms.passwords.match(password, made.password_hash) and made.full_name == asked.full_name
-    ):
+async def _as_made(request: Request, user_id: UUID, asked: Account, password: str) -> Account:
+    """The account as it is kept. Raises `KeyReused` if another request made it: of a password no digest is kept.
+
+    Where one was made before, its password is tried, so that it counts as a sign-in. Raises `Problem` (429).
+    """
+    rooms = rooms_of(request)
+    made = (await accounts.of_users(rooms.journal, [user_id])).get(user_id)
+    if made is None:  # it was erased since
+        raise KeyReused
+    if made.password_hash == asked.password_hash:
+        return made
+    await rooms.throttling.count(Action.SIGN_IN, request, account=made.email)
+    if not await rooms.passwords.match(password, made.password_hash) or made.full_name != asked.full_name:
         raise KeyReused
     return made
 
@@ -149,18 +178,25 @@ _CREDENTIALS = {
                         "grant_type": {"type": "string", "const": "password"},
                     },
                     "required": ["username", "password"],
-                }
+                },
+                "example": {"username": "ana@example.org", "password": "correct horse battery staple"},
             },
         },
     }
 }
 
 
-@router.post("/auth/login", response_model=TokenDocument, openapi_extra=_CREDENTIALS)
+@router.post(
+    "/auth/login",
+    response_model=TokenDocument,
+    responses=refusing(also={401: ["unauthenticated"], 422: ["invalid-form", "nul-character"]}),
+    openapi_extra=_CREDENTIALS,
+)
 async def sign_in(credentials: Annotated[Credentials, Depends(_credentials)], request: Request) -> Response:
     """Get an access token, for JSON or for the form of OAuth 2.0's password grant (RFC 6749 §4.3), and the cookie
     that gets the next ones.
     """
+    cookies.must_be_same_origin(request)
     rooms = rooms_of(request)
     await rooms.throttling.count(Action.SIGN_IN, request, account=credentials.email)
     found = await accounts.by_email(rooms.journal, credentials.email)
@@ -181,7 +217,10 @@ def _signed(rooms: Rooms, user_id: UUID, refresh_token: str) -> Response:
     return json_of(document, headers=cookies.kept(rooms, refresh_token))
 
 
-@router.post("/auth/refresh", response_model=TokenDocument)
+_IF_SIGNED_IN = {"security": [*REFRESHING, {}]}
+
+
+@router.post("/auth/refresh", response_model=TokenDocument, openapi_extra={"security": REFRESHING})
 async def refresh(request: Request) -> Response:
     """Get the next access token for the cookie, which is replaced: sent again it is good for ten seconds, and after
     that it ends the session.
@@ -196,8 +235,13 @@ async def refresh(request: Request) -> Response:
     return _signed(rooms, *refreshed)
 
 
-@router.post("/auth/logout", response_model=DetailDocument)
-@router.delete("/auth/logout", response_model=DetailDocument)
+@router.post("/auth/logout", response_model=DetailDocument, openapi_extra=_IF_SIGNED_IN)
+@router.delete(
+    "/auth/logout",
+    response_model=DetailDocument,
+    operation_id="users_sign_out_by_delete",
+    openapi_extra=_IF_SIGNED_IN,
+)
 async def sign_out(request: Request) -> Response:
     """End the session of the cookie. Without one nothing has to be ended."""
     rooms = rooms_of(request)
@@ -221,12 +265,16 @@ class PasswordChange(Body):
     new_password: NewPassword
 
 
-@router.post("/auth/password", response_model=DetailDocument)
+@router.post(
+    "/auth/password",
+    response_model=DetailDocument,
+    responses=refusing(PasswordAlreadyChanged, UserInactive, also={403: ["wrong-password"]}),
+)
 async def change_password(body: PasswordChange, user: CurrentUser, request: Request) -> Response:
     """Sign in with another password from here on. Every session ends, this one too."""
     rooms = rooms_of(request)
     seen = (await rooms.callers.read(user.id)).password_changes
-    account = (await accounts.of_users(rooms.journal, [user.id]))[user.id]
+    account = await own_account(rooms, user.id)
     await rooms.throttling.count(Action.SIGN_IN, request, account=account.email)
     if not await rooms.passwords.match(body.current_password.get_secret_value(), account.password_hash):
         raise Problem(403, "wrong-password", "This is not the current password", "Send the current password too.")
@@ -267,7 +315,11 @@ async def request_reset(body: ResetRequest, request: Request) -> Response:
     return answer
 
 
-@router.post("/auth/password-reset/confirm", response_model=DetailDocument)
+@router.post(
+    "/auth/password-reset/confirm",
+    response_model=DetailDocument,
+    responses=refusing(PasswordAlreadyChanged, UserInactive, also={422: ["bad-token"]}),
+)
 async def reset_password(body: Reset, request: Request) -> Response:
     """Sign in with another password from here on. Every session ends."""
     rooms = rooms_of(request)
@@ -289,13 +341,14 @@ class Verification(Body):
 async def request_verification(user: CurrentUser, request: Request) -> Response:
     """Have another letter sent to the address of the user who asks; the first one was sent when they registered."""
     rooms = rooms_of(request)
-    account = (await accounts.of_users(rooms.journal, [user.id]))[user.id]
+    account = await own_account(rooms, user.id)
     await rooms.throttling.count(Action.RESET, request, account=account.email)
-    await rooms.letters.write(Kind.VERIFICATION, account.email)
-    return json_of({"detail": "Instructions will be sent"})
+    answer = json_of({"detail": "Instructions will be sent"})
+    answer.background = BackgroundTask(_write, rooms, Kind.VERIFICATION, account.email)
+    return answer
 
 
-@router.post("/auth/verify", response_model=DetailDocument)
+@router.post("/auth/verify", response_model=DetailDocument, responses=refusing(also={422: ["bad-token"]}))
 async def verify(body: Verification, request: Request) -> Response:
     """Show that the letter was read at the address it was sent to."""
     rooms = rooms_of(request)

@@ -10,9 +10,25 @@ from starlette.responses import Response
 
 from api.bodies import Body, Instant, Notes, Reason, StrictRoute
 from api.documents import BookingDocument
-from api.problems import PROBLEMS, refusal
+from api.problems import PROBLEMS, refusal, refusing
 from api.sending import COMMAND, CONDITIONAL, IfRevisions, TheBooker, TheSender
-from booking.refusals import Refused
+from booking.refusals import (
+    AllowanceUsedUp,
+    BookingNotActive,
+    BookingNotPending,
+    DeadlinePassed,
+    OutsideOpeningHours,
+    Refusal,
+    Refused,
+    RoleHoldsNoBookings,
+    SlotTaken,
+    SlotTooLong,
+    SlotTooShort,
+    SpaceInactive,
+    TooFarAhead,
+    TooLittleNotice,
+    UserInactive,
+)
 from booking.slots import Slot
 from commands.bookings import (
     UNCHANGED,
@@ -27,6 +43,20 @@ from commands.bookings import (
 router = APIRouter(prefix="/bookings", tags=["commands: bookings"], responses=PROBLEMS, route_class=StrictRoute)
 
 
+_NO_SLOT: tuple[type[Refusal], ...] = (
+    SlotTaken,
+    AllowanceUsedUp,
+    SpaceInactive,
+    UserInactive,
+    RoleHoldsNoBookings,
+    SlotTooShort,
+    SlotTooLong,
+    TooLittleNotice,
+    TooFarAhead,
+    OutsideOpeningHours,
+)
+
+
 class BookingRequest(Body):
     """A slot `[start, end)` of a space, at most 31 days long; `user_id` names whom it is for, if not the caller."""
 
@@ -37,7 +67,13 @@ class BookingRequest(Body):
     notes: Notes | None = None
 
 
-@router.post("", status_code=201, response_model=BookingDocument, openapi_extra=COMMAND)
+@router.post(
+    "",
+    status_code=201,
+    response_model=BookingDocument,
+    responses=refusing(*_NO_SLOT, also={403: ["email-not-verified"], 404: ["not-found"]}),
+    openapi_extra=COMMAND,
+)
 async def create(body: BookingRequest, sender: TheBooker) -> Response:
     """Hold a slot of a space; whoever runs the space does so for others too.
 
@@ -76,7 +112,12 @@ class BookingChange(Body):
         return self
 
 
-@router.patch("/{booking_id}", response_model=BookingDocument, openapi_extra=CONDITIONAL)
+@router.patch(
+    "/{booking_id}",
+    response_model=BookingDocument,
+    responses=refusing(BookingNotActive, *_NO_SLOT, DeadlinePassed),
+    openapi_extra=CONDITIONAL,
+)
 async def change(booking_id: UUID, body: BookingChange, sender: TheSender, if_revisions: IfRevisions) -> Response:
     """Move a booking to another slot, or give it other notes."""
     notes = body.notes if "notes" in body.model_fields_set else UNCHANGED
@@ -86,7 +127,12 @@ async def change(booking_id: UUID, body: BookingChange, sender: TheSender, if_re
     return await sender.answer(done, done.subject.document())
 
 
-@router.delete("/{booking_id}", response_model=BookingDocument, openapi_extra=CONDITIONAL)
+@router.delete(
+    "/{booking_id}",
+    response_model=BookingDocument,
+    responses=refusing(BookingNotActive, DeadlinePassed),
+    openapi_extra=CONDITIONAL,
+)
 async def cancel(
     booking_id: UUID, sender: TheSender, if_revisions: IfRevisions, reason: Annotated[Reason | None, Query()] = None
 ) -> Response:
@@ -95,7 +141,12 @@ async def cancel(
     return await sender.answer(done, done.subject.document())
 
 
-@router.post("/{booking_id}/approve", response_model=BookingDocument, openapi_extra=CONDITIONAL)
+@router.post(
+    "/{booking_id}/approve",
+    response_model=BookingDocument,
+    responses=refusing(BookingNotPending),
+    openapi_extra=CONDITIONAL,
+)
 async def approve(booking_id: UUID, sender: TheSender, if_revisions: IfRevisions) -> Response:
     """Confirm a booking that waits for it. Whoever runs the space may, unless the booking is for them."""
     done = await sender.do(ApproveBooking(booking_id=booking_id, if_revisions=if_revisions))
@@ -108,7 +159,12 @@ class Rejection(Body):
     reason: Reason | None = None
 
 
-@router.post("/{booking_id}/reject", response_model=BookingDocument, openapi_extra=CONDITIONAL)
+@router.post(
+    "/{booking_id}/reject",
+    response_model=BookingDocument,
+    responses=refusing(BookingNotPending),
+    openapi_extra=CONDITIONAL,
+)
 async def reject(
     booking_id: UUID, sender: TheSender, if_revisions: IfRevisions, body: Rejection | None = None
 ) -> Response:

@@ -10,14 +10,14 @@ from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from api import cookies
-from api.auth import require_roles, unauthenticated
+from api.auth import own_account, require_roles
 from api.bodies import Body, StrictRoute
 from api.documents import ChangedUserDocument, MessageDocument, user_document
-from api.problems import PROBLEMS, Problem
+from api.problems import PROBLEMS, Problem, refusing
 from api.sending import COMMAND, Sender, TheSender
 from api.throttling import Action
 from booking.bookings import Booking
-from booking.refusals import NotFound
+from booking.refusals import LastAdmin, NotFound
 from booking.roles import Role
 from commands import accounts
 from commands.users import ChangeUser, EraseUser
@@ -30,7 +30,7 @@ class UserChange(Body):
     """What is to be changed of a user; null and what is not given stay."""
 
     role: Role | None = None
-    is_admin: Annotated[StrictBool | None, Field(description="The role ADMIN or, if false, STUDENT.")] = None
+    is_admin: Annotated[StrictBool | None, Field(description="The role ADMIN; false makes an ADMIN a STUDENT.")] = None
     max_active_bookings: Annotated[StrictInt, Field(ge=1, le=1_000)] | None = None
     is_active: StrictBool | None = None
 
@@ -42,13 +42,6 @@ class UserChange(Body):
             raise PydanticCustomError("roles-contradict", "Give a role and is_admin that agree, or one of them")
         return self
 
-    @property
-    def role_given(self) -> Role | None:
-        """The role in either way of naming it; None for the one the user has."""
-        if self.role is not None or self.is_admin is None:
-            return self.role
-        return Role.ADMIN if self.is_admin else Role.STUDENT
-
 
 class Erasure(Body):
     """Who asks to be erased knows their password."""
@@ -56,12 +49,15 @@ class Erasure(Body):
     password: Annotated[SecretStr, Field(max_length=128)]
 
 
-@router.delete("/auth/me", response_model=MessageDocument, openapi_extra=COMMAND)
+@router.delete(
+    "/auth/me",
+    response_model=MessageDocument,
+    responses=refusing(LastAdmin, also={403: ["wrong-password"]}),
+    openapi_extra=COMMAND,
+)
 async def erase(body: Erasure, sender: TheSender, request: Request) -> Response:
     """Be forgotten: account, name and texts go for good, and held bookings are cancelled. Give the password again."""
-    account = (await accounts.of_users(sender.rooms.journal, [sender.user.id])).get(sender.user.id)
-    if account is None:  # erased, which has not been heard of here yet
-        raise unauthenticated("The account this token was given to is gone.", given=True)
+    account = await own_account(sender.rooms, sender.user.id)
     await sender.rooms.throttling.count(Action.SIGN_IN, request, account=account.email)
     if not await sender.rooms.passwords.match(body.password.get_secret_value(), account.password_hash):
         raise Problem(403, "wrong-password", "This is not the password", "Nothing was erased.")
@@ -74,6 +70,7 @@ async def erase(body: Erasure, sender: TheSender, request: Request) -> Response:
 @router.patch(
     "/admin/users/{user_id}",
     response_model=ChangedUserDocument,
+    responses=refusing(LastAdmin),
     openapi_extra=COMMAND,
     dependencies=[Depends(require_roles("ADMIN"))],
 )
@@ -82,7 +79,8 @@ async def change(user_id: UUID, body: UserChange, sender: TheSender) -> Response
     done = await sender.do(
         ChangeUser(
             user_id=user_id,
-            role=body.role_given,
+            role=body.role,
+            is_admin=body.is_admin,
             max_active_bookings=body.max_active_bookings,
             is_active=body.is_active,
         )

@@ -11,10 +11,11 @@ from pydantic import Field
 from starlette.responses import Response
 
 from api.answers import awaited, json_of, linked, listed, stored
-from api.auth import require_roles
+from api.auth import CurrentUser, caller, require_roles
 from api.documents import ApiKeyDocument, BookingDocument, ListedUserDocument, MetricsDocument, api_key_document
-from api.problems import PROBLEMS, Problem
-from api.queries import BookingsPaging, InstantInQuery, Paging, asked, parameters
+from api.problems import PROBLEMS, Problem, refusing
+from api.queries import OF_VIEW, BookingsPaging, InstantInQuery, Paging, asked, parameters
+from api.query_routers.bookings import runs
 from api.rooms import rooms_of
 from booking.bookings import Status
 from booking.roles import Role
@@ -42,7 +43,7 @@ class UsersAsked(Paging):
     "/users",
     response_model=list[ListedUserDocument],
     dependencies=[Depends(require_roles("ADMIN"))],
-    openapi_extra=parameters(UsersAsked),
+    openapi_extra=parameters(UsersAsked, of_view=False),
 )
 async def users(request: Request) -> Response:
     """Everybody who has an account, in order of registration. A page may be short with more behind it."""
@@ -71,13 +72,17 @@ class BookingsAsked(BookingsPaging):
 @router.get(
     "/bookings",
     response_model=list[BookingDocument],
-    dependencies=[Depends(require_roles("STAFF", "ADMIN"))],
+    responses=refusing(also={422: ["bad-range"]}),
     openapi_extra=parameters(BookingsAsked),
 )
-async def every_booking(request: Request) -> Response:
-    """Everybody's bookings, newest start first. A page may be short with more behind it."""
+async def every_booking(user: CurrentUser, request: Request) -> Response:
+    """Everybody's bookings, newest start first: for staff, and for a manager those of one of their spaces. A page may
+    be short with more behind it.
+    """
     await awaited(request, bookings.VIEW.name)
     wanted = asked(request, BookingsAsked)
+    if wanted.space_id is None or not await runs(user, wanted.space_id, request):
+        await caller(request, Role.STAFF, Role.ADMIN)
     if wanted.start is not None and wanted.end is not None and wanted.start >= wanted.end:
         raise Problem(422, "bad-range", "The range is none", "Give from before to.")
     page = await bookings.found(
@@ -94,7 +99,12 @@ async def every_booking(request: Request) -> Response:
     return listed(page, request)
 
 
-@router.get("/metrics", response_model=MetricsDocument, dependencies=[Depends(require_roles("ADMIN"))])
+@router.get(
+    "/metrics",
+    response_model=MetricsDocument,
+    dependencies=[Depends(require_roles("ADMIN"))],
+    openapi_extra=OF_VIEW,
+)
 async def metrics(request: Request) -> Response:
     """How many spaces, users and, by their status now, bookings there are."""
     await awaited(request, bookings.VIEW.name, spaces.VIEW.name)
@@ -113,7 +123,7 @@ async def metrics(request: Request) -> Response:
     "/api-keys",
     response_model=list[ApiKeyDocument],
     dependencies=[Depends(require_roles("ADMIN"))],
-    openapi_extra=parameters(Paging),
+    openapi_extra=parameters(Paging, of_view=False),
 )
 async def keys(request: Request) -> Response:
     """The API keys that are good for something. A page may be short with more behind it."""

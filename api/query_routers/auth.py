@@ -10,13 +10,13 @@ from api.auth import CurrentUser
 from api.bodies import JSON
 from api.cookies import refresh_token
 from api.documents import SessionDocument
-from api.problems import PROBLEMS
+from api.problems import PROBLEMS, refusing
 from api.rooms import rooms_of
 
 router = APIRouter(tags=["queries: users"], responses=PROBLEMS)
 
 
-@router.get("/auth/sessions", response_model=list[SessionDocument])
+@router.get("/auth/sessions", response_model=list[SessionDocument], responses=refusing(also={403: ["cross-origin"]}))
 async def sessions(user: CurrentUser, request: Request) -> Response:
     """Where the user who asks is signed in, the session used last first."""
     open = await rooms_of(request).sessions.of_user(user.id, token=refresh_token(request))

@@ -10,7 +10,7 @@ from api.answers import awaited, listed, stored
 from api.auth import CurrentUser, caller
 from api.documents import BookingDocument
 from api.problems import PROBLEMS
-from api.queries import BookingsPaging, Paging, asked, parameters
+from api.queries import OF_VIEW, BookingsPaging, Paging, asked, parameters
 from api.rooms import rooms_of
 from booking.refusals import NotFound
 from booking.roles import Role
@@ -36,12 +36,12 @@ async def own(user: CurrentUser, request: Request) -> Response:
     return listed(found, request)
 
 
-@router.get("/bookings/{booking_id}", response_model=BookingDocument)
+@router.get("/bookings/{booking_id}", response_model=BookingDocument, openapi_extra=OF_VIEW)
 async def one(booking_id: UUID, user: CurrentUser, request: Request) -> Response:
     """A booking; someone else's is there for whoever runs its space alone."""
     await awaited(request, bookings.VIEW.name)
     booking = await bookings.one(rooms_of(request).views, booking_id)
-    if booking is None or (booking.user_id != user.id and not await _runs(user, booking.space_id, request)):
+    if booking is None or (booking.user_id != user.id and not await runs(user, booking.space_id, request)):
         raise NotFound("booking", booking_id)
     now = datetime.now(UTC)
     tag = f"{booking.revision}-over" if booking.ends_at <= now else str(booking.revision)
@@ -54,16 +54,18 @@ async def requests(user: CurrentUser, request: Request) -> Response:
     await awaited(request, bookings.VIEW.name, spaces.VIEW.name)
     views, page = rooms_of(request).views, asked(request, Paging)
     managed = None
-    if not user.is_any(Role.STAFF, Role.ADMIN) and not (managed := await spaces.managed_by(views, user.id)):
-        await caller(request, Role.STAFF, Role.ADMIN)
-        managed = None
+    if not user.is_any(Role.STAFF, Role.ADMIN):
+        managed = await spaces.managed_by(views, user.id) if user.is_any(Role.STUDENT) else []
+        if not managed:
+            await caller(request, Role.STAFF, Role.ADMIN)
+            managed = None
     found = await bookings.requests(
         views, of_spaces=managed, limit=page.limit, cursor=page.cursor, now=datetime.now(UTC)
     )
     return listed(found, request)
 
 
-async def _runs(user: User, space_id: UUID, request: Request) -> bool:
+async def runs(user: User, space_id: UUID, request: Request) -> bool:
     """Whether the user acts as STAFF for the space, as its view has it. Raises `Unavailable`."""
     if user.is_any(Role.STAFF, Role.ADMIN):
         return True

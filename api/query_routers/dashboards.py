@@ -11,7 +11,8 @@ from starlette.responses import Response
 from api.answers import awaited, listed, stored
 from api.auth import require_roles
 from api.documents import ActivityDocument, UseOfDayDocument, UseOfSpaceDocument
-from api.problems import PROBLEMS, Problem
+from api.problems import PROBLEMS, Problem, refusing
+from api.queries import OF_VIEW
 from api.rooms import rooms_of
 from booking.slots import EARLIEST, LATEST
 from booking.spaces import Space
@@ -27,6 +28,8 @@ router = APIRouter(
 
 LONGEST = timedelta(days=366)
 
+_BAD_RANGE = refusing(also={422: ["bad-range"]})
+
 From = Annotated[date, Query(alias="from")]
 Cursor = Annotated[str | None, Query(max_length=2_000, description="Where a page ended: from its Link.")]
 To = Annotated[date, Query(alias="to", description="This date is included.")]
@@ -39,7 +42,12 @@ class By(StrEnum):
     DAY = "day"
 
 
-@router.get("/utilisation", response_model=list[UseOfSpaceDocument] | list[UseOfDayDocument])
+@router.get(
+    "/utilisation",
+    response_model=list[UseOfSpaceDocument] | list[UseOfDayDocument],
+    responses=_BAD_RANGE,
+    openapi_extra=OF_VIEW,
+)
 async def used(first: From, last: To, request: Request, by: By = By.SPACE, cursor: Cursor = None) -> Response:
     """Booked and open minutes on local dates, of each space by name or of all on a page by date.
 
@@ -55,7 +63,7 @@ async def used(first: From, last: To, request: Request, by: By = By.SPACE, curso
     return listed(Page(items, found.cursor, found.position), request)
 
 
-@router.get("/bookings", response_model=list[ActivityDocument])
+@router.get("/bookings", response_model=list[ActivityDocument], responses=_BAD_RANGE, openapi_extra=OF_VIEW)
 async def done(first: From, last: To, request: Request) -> Response:
     """How many bookings were made, decided on and ended on each UTC date, and how long before they begin."""
     _fit(first, last)

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from api.answers import json_of
 from api.documents import HealthDocument, ReadyDocument
-from api.problems import PROBLEMS
+from api.problems import PROBLEMS, RETRY_AFTER, Problem
 from api.rooms import rooms_of
 from journal.connection import Unavailable
 
@@ -24,10 +24,13 @@ async def health(request: Request) -> Response:
 
 @router.get("/ready", response_model=ReadyDocument)
 async def ready(request: Request) -> Response:
-    """The journal can be reached."""
+    """The journal can be reached, and the process is not about to stop."""
+    rooms = rooms_of(request)
+    if rooms.draining.is_set():
+        raise Problem(503, "draining", "About to stop", "Ask another process.", headers={"Retry-After": RETRY_AFTER})
     try:
         async with asyncio.timeout(READY_WITHIN):
-            await rooms_of(request).journal.head()
+            await rooms.journal.head()
     except TimeoutError:
         raise Unavailable("the journal did not answer in time") from None
     return json_of({"status": "ready"})

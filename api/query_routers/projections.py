@@ -8,6 +8,7 @@ from api.answers import stored
 from api.auth import require_roles
 from api.documents import ProjectionDocument
 from api.problems import PROBLEMS
+from api.queries import IF_NONE_MATCH
 from api.rooms import rooms_of
 from projections.following import VIEWS
 
@@ -18,6 +19,7 @@ router = APIRouter(tags=["queries: projections"], responses=PROBLEMS)
     "/admin/projections",
     response_model=list[ProjectionDocument],
     dependencies=[Depends(require_roles("ADMIN"))],
+    openapi_extra={"parameters": [IF_NONE_MATCH]},
 )
 async def standing(request: Request) -> Response:
     """How every view stands."""

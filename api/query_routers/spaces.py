@@ -11,7 +11,7 @@ from api.answers import awaited, listed, stored
 from api.auth import CurrentUser, require_roles
 from api.documents import AvailabilityDocument, BusyDocument, SlotDocument, SpaceDocument
 from api.problems import PROBLEMS, described
-from api.queries import NextAsked, Paging, RangeAsked, SearchAsked, SlotAsked, SlotsAsked, asked, parameters
+from api.queries import OF_VIEW, NextAsked, Paging, RangeAsked, SearchAsked, SlotAsked, SlotsAsked, asked, parameters
 from api.rooms import rooms_of
 from booking.refusals import NotFound
 from booking.slots import EARLIEST, LATEST, BadSlot, Slot, in_utc
@@ -115,7 +115,7 @@ async def search(request: Request) -> Response:
     return listed(page, request)
 
 
-@router.get("/spaces/{space_id}", response_model=SpaceDocument)
+@router.get("/spaces/{space_id}", response_model=SpaceDocument, openapi_extra=OF_VIEW)
 async def one(space_id: UUID, request: Request) -> Response:
     """A space with all its rules, active or not."""
     await awaited(request, spaces.VIEW.name)

@@ -1,6 +1,9 @@
-"""The stream: changes of spaces, and of the bookings the caller may see, as Server-Sent Events."""
+"""The stream: changes of spaces, and of the bookings the caller may see, as Server-Sent Events.
 
-from collections.abc import AsyncIterator
+A booking is told to whom it is for, and to whoever acts as STAFF for its space.
+"""
+
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, aclosing, suppress
 from uuid import UUID
 
@@ -8,26 +11,39 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from api.auth import CurrentUser
-from api.problems import PROBLEMS, Problem
-from api.rooms import rooms_of
+from api.auth import CurrentUser, caller
+from api.problems import PROBLEMS, Problem, refusing
+from api.rooms import Rooms, rooms_of
 from api.streams import TooMany
-from booking.events import BookingEvent, Event, SpaceEvent, UserEvent
+from booking.events import BookingEvent, Event, PasswordChanged, SpaceEvent, UserEvent
 from booking.roles import Role
 from booking.users import User
-from journal import codec
+from journal import codec, folding
 from journal.connection import Unavailable
+from journal.journal import Recorded
 
 router = APIRouter(tags=["queries: stream"], responses=PROBLEMS)
 
 HEARTBEAT = 10.0  # seconds: proxies close what is silent
 
 EVENTS = "text/event-stream"
+_EXAMPLE = """\
+id: 4711
+event: SpaceActivated
+data: {"space_id":"5b1c8f0e-7a53-4d8b-9d3c-2f6f4a1f0c11","at":"2026-12-01T08:00:00Z"}
+
+"""
 
 
 @router.get(
     "/stream",
-    responses={200: {"description": "Server-Sent Events; `id` is the position.", "content": {EVENTS: {}}}},
+    responses={
+        200: {
+            "description": "Server-Sent Events; `id` is the position, `data` the fact.",
+            "content": {EVENTS: {"schema": {"type": "string"}, "example": _EXAMPLE}},
+        },
+        **refusing(also={422: ["bad-last-event-id"], 429: ["too-many-streams"]}),
+    },
     response_class=StreamingResponse,
     openapi_extra={
         "parameters": [
@@ -69,14 +85,17 @@ async def _told(request: Request, user_id: UUID, after: int | None) -> AsyncIter
     rooms = rooms_of(request)
     async with aclosing(rooms.streams.listen(after=after, quiet=HEARTBEAT)) as listening:
         yield b": welcome\n\n"
-        with suppress(Unavailable):  # the client comes back with the id it has
+        with suppress(Unavailable, Problem):  # the client comes back with the id it has, and is told then
             async for facts in listening:
-                # What is heard of the caller here may not have been heard of elsewhere yet.
-                of_caller = any(isinstance(one.event, UserEvent) and one.event.user_id == user_id for one in facts)
-                user = await (rooms.callers.read(user_id) if of_caller else rooms.callers.of(user_id))
-                if not user.is_active:
+                of_caller = [
+                    one.event for one in facts if isinstance(one.event, UserEvent) and one.event.user_id == user_id
+                ]
+                # What is heard of the caller here may not have been heard of elsewhere yet; the token's time passes.
+                user = await (rooms.callers.read(user_id) if of_caller else caller(request))
+                if not user.is_active or any(isinstance(event, PasswordChanged) for event in of_caller):
                     return
-                told = [_event(fact.position, fact.event) for fact in facts if _may_see(user, fact.event)]
+                run = await _run_by(user, facts, rooms)
+                told = [_event(fact.position, fact.event) for fact in facts if _may_see(user, run, fact.event)]
                 if facts:
                     told.append(b"id: %d\n\n" % facts[-1].position)  # also past what was not for the caller
                 yield b"".join(told) or b": still here\n\n"
@@ -93,9 +112,28 @@ async def _after(request: Request) -> int | None:
     return int(given)
 
 
-def _may_see(user: User, event: Event) -> bool:
+async def _run_by(user: User, facts: Sequence[Recorded], rooms: Rooms) -> Collection[UUID]:
+    """The spaces whose bookings `facts` tell of and for which the user acts as STAFF. Raises `Unavailable`."""
+    of_others = {
+        fact.event.space_id: fact.position
+        for fact in facts
+        if isinstance(fact.event, BookingEvent) and fact.event.user_id != user.id
+    }
+    if not of_others or user.is_any(Role.STAFF, Role.ADMIN):
+        return of_others
+    aggregates = rooms.deciding.aggregates
+    named = {id: folding.space(id) for id in of_others}
+    # Whoever listens beside this one has mostly brought them up to date already.
+    kept = {id: aggregates.kept(one) for id, one in named.items()}
+    behind = [id for id, one in kept.items() if one.position < of_others[id]]
+    fresh, _ = await aggregates.all_fresh([named[id] for id in behind])
+    spaces = {id: one.aggregate for id, one in kept.items()} | dict(zip(behind, fresh, strict=True))
+    return {id for id, space in spaces.items() if space.is_run_by(user)}
+
+
+def _may_see(user: User, run: Collection[UUID], event: Event) -> bool:
     if isinstance(event, BookingEvent):
-        return event.user_id == user.id or user.is_any(Role.STAFF, Role.ADMIN)
+        return event.user_id == user.id or event.space_id in run
     return isinstance(event, SpaceEvent)
 
 

@@ -1,6 +1,7 @@
 """Queries about users. Names and addresses are in no view: they are read from the accounts."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,27 +11,52 @@ from starlette.responses import Response
 
 from api.answers import json_of
 from api.audit_routers.events import FactDocument
-from api.auth import CurrentUser, unauthenticated
+from api.auth import CurrentUser, own_account
 from api.cookies import refresh_token
-from api.documents import BookingDocument, OwnUserDocument, SessionDocument, user_document
-from api.problems import PROBLEMS
+from api.documents import (
+    ApiKeyDocument,
+    BookingDocument,
+    CalendarTokenDocument,
+    OwnUserDocument,
+    SessionDocument,
+    api_key_document,
+    user_document,
+)
+from api.problems import PROBLEMS, refusing
 from api.rooms import rooms_of
 from audit import history
 from booking.bookings import Booking
 from booking.events import BookingEvent
 from booking.users import User
-from commands import accounts
+from commands import accounts, api_keys, calendar_tokens
 
 router = APIRouter(tags=["queries: users"], responses=PROBLEMS)
+
+
+class LetterDocument(BaseModel):
+    """A letter that was sent, or will be; its token is kept as a hash alone."""
+
+    kind: str
+    written_at: datetime
+    expires_at: datetime
+
+
+class ExportedUserDocument(OwnUserDocument):
+    """The account, and when it was made."""
+
+    created_at: datetime
 
 
 class ExportDocument(BaseModel):
     """A person as they are known here; `facts` is what was recorded, in order, with texts opened."""
 
-    account: OwnUserDocument
+    account: ExportedUserDocument
     bookings: list[BookingDocument]
     facts: list[FactDocument]
     sessions: list[SessionDocument]
+    api_keys: list[ApiKeyDocument]
+    letters: list[LetterDocument]
+    calendar_tokens: list[CalendarTokenDocument]
 
 
 @router.get("/auth/me", response_model=OwnUserDocument)
@@ -39,11 +65,12 @@ async def me(user: CurrentUser, request: Request) -> Response:
     return json_of(await _own(user, request))
 
 
-@router.get("/auth/me/export", response_model=ExportDocument)
+@router.get("/auth/me/export", response_model=ExportDocument, responses=refusing(also={403: ["cross-origin"]}))
 async def export(user: CurrentUser, request: Request) -> Response:
-    """All that is held on the caller: account, bookings, sessions, and every fact about them."""
+    """All that is held on the caller: account, bookings, sessions, keys and tokens, letters, every fact about them."""
     rooms = rooms_of(request)
     account = await _own(user, request)
+    keys = await api_keys.of_user(rooms.journal, user.id)
     facts = await history.of_person(rooms.journal, user.id)
     now = (await rooms.journal.read({})).now
     bookings: dict[UUID, Booking] = {}
@@ -51,17 +78,18 @@ async def export(user: CurrentUser, request: Request) -> Response:
         if isinstance(fact.event, BookingEvent):
             bookings.setdefault(fact.event.booking_id, Booking(fact.event.booking_id)).fold(fact.event)
     document: dict[str, Any] = {
-        "account": account,
+        "account": account | {"created_at": await accounts.created_at(rooms.journal, user.id)},
         "bookings": [one.document() | {"status": one.status(now)} for one in bookings.values()],
         "facts": [fact.document() for fact in facts],
         "sessions": [asdict(one) for one in await rooms.sessions.of_user(user.id, token=refresh_token(request))],
+        "api_keys": [api_key_document(key, user.api_keys.get(key.key_id, ())) for key in keys],
+        "letters": [asdict(one) for one in await rooms.letters.to_user(user.id)],
+        "calendar_tokens": [asdict(one) for one in await calendar_tokens.of_user(rooms.journal, user.id)],
     }
     return json_of(document)
 
 
 async def _own(user: User, request: Request) -> dict[str, Any]:
-    """An `OwnUserDocument`. Raises `Problem` (401) when the account is gone: that was not heard of here yet."""
-    account = (await accounts.of_users(rooms_of(request).journal, [user.id])).get(user.id)
-    if account is None:
-        raise unauthenticated("The account this token was given to is gone.", given=True)
+    """An `OwnUserDocument`. Raises `Problem` (401)."""
+    account = await own_account(rooms_of(request), user.id)
     return user_document(user, account) | {"max_active_bookings": user.max_active_bookings}

@@ -2,19 +2,25 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import orjson
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from httpx import ASGITransport, AsyncClient
 from httpx import Request as Sent
 from httpx import Response as Answer
+from starlette.routing import BaseRoute
 
-from api.app import create_app
+from api.app import ROUTERS, create_app
 from api.callers import Callers
+from api.command_routers import dev
+from api.origins import Origins
+from api.problems import CODES, PROBLEM_JSON
 from api.rooms import Rooms
 from api.streams import Streams
 from api.throttling import MINUTE, Limits, Network, Throttling
@@ -23,9 +29,11 @@ from booking.roles import Role
 from commands.accounts import Account, Passwords
 from commands.command import Author
 from commands.deciding import Deciding, Request
+from commands.destinations import Destinations
 from commands.letters import Letter, Letters
 from commands.sessions import Sessions
 from commands.users import RegisterUser
+from commands.webhooks import Secrets
 from daybook.embedded import Stores
 from journal.connection import Line, Unavailable
 from journal.folding import Aggregates
@@ -33,6 +41,7 @@ from journal.journal import Journal
 from projections import activity, availability, bookings, spaces, utilisation
 from projections.following import Follower
 from projections.reading import Views
+from tests.api.served import InTurns, Served, left_out
 from tests.journals import Place
 
 SECRET = "a secret for tests that is long enough to sign with"
@@ -45,19 +54,31 @@ GENEROUS = Limits(**dict.fromkeys((field.name for field in fields(Limits)), 1_00
 class House:
     """A running façade. Whoever asks it something reads after everything it told anybody, however slow the machine."""
 
-    app: FastAPI
     rooms: Rooms
-    letters: list[Letter]
     following: bool = True
+    made: FastAPI | None = None  # None where others serve it
+    written: list[Letter] | None = None
+    place: Place | None = None
     clients: list[AsyncClient] = field(default_factory=list)
     _told: int = 0
+
+    @property
+    def app(self) -> FastAPI:
+        return self.made or left_out("the application is in another process")
+
+    @property
+    def letters(self) -> list[Letter]:
+        """What was written to somebody, in order."""
+        return left_out("letters are written in another process") if self.written is None else self.written
 
     def client(self, user_id: UUID | None = None, address: str = "127.0.0.1", **headers: str) -> AsyncClient:
         """A client at an address, with a token of the user if one is named."""
         if user_id is not None:
             headers |= {"Authorization": f"Bearer {self.rooms.tokens.issued_to(user_id)}"}
         client = AsyncClient(
-            transport=ASGITransport(self.app, client=(address, 123)),
+            transport=InTurns(self.place.urls, address)
+            if isinstance(self.place, Served)
+            else ASGITransport(self.app, client=(address, 123)),
             base_url="http://daybook",
             headers=headers,
             event_hooks={"request": [self._read_after], "response": [self._be_told]},
@@ -74,6 +95,22 @@ class House:
         if answer.request.url.path == "/dev/reset":
             self._told = 0  # the positions begin anew
         self._told = max(self._told, int(answer.headers.get("Journal-Position", 0)))
+        await self._must_be_described(answer)
+
+    async def _must_be_described(self, answer: Answer) -> None:
+        """Fail for an answer, other than a fault, that the OpenAPI document does not know of its operation."""
+        method, path, status = answer.request.method, answer.request.url.path, str(answer.status_code)
+        for route in self.app.routes:
+            if isinstance(route, APIRoute) and method in route.methods and route.path_regex.match(path):
+                if not route.include_in_schema or status == "500":
+                    return
+                responses = _described(self.app, route.path_format)[method.lower()]["responses"]
+                assert status in responses, f"{method} {route.path} answers {status}, which OpenAPI does not tell"
+                if answer.headers.get("Content-Type") == PROBLEM_JSON:
+                    code = orjson.loads(await answer.aread())["type"].rpartition(":")[2]
+                    known = responses[status][CODES]
+                    assert code in known, f"{method} {route.path} answers {status} {code}, which OpenAPI does not tell"
+                return
 
     async def user(self, role: Role = Role.STUDENT, *, limit: int = 5) -> UUID:
         """The id of a new user."""
@@ -115,33 +152,64 @@ async def a_house(
     proxies: Sequence[Network] = (),
     window: int = MINUTE,
     redis_url: str | None = None,
+    private_webhooks: bool = False,
+    origins: Sequence[str] = (),
+    described: bool = True,
 ) -> AsyncIterator[House]:
     """The façade over the journal at `place`; `keys` take the place of our secret key."""
+    served = isinstance(place, Served)
+    if served and (
+        url
+        or keys
+        or secure_cookies
+        or not unverified_may_book
+        or proxies
+        or redis_url
+        or (limits, window) != (GENEROUS, MINUTE)
+    ):
+        left_out("it has settings of its own")
     keys, letters = [*keys, SECRET], list[Letter]()
     journal = Journal(url or place.url, place.schema)
     views = Views(stores.redis_url, place.schema, journal)
-    line = Line(place.url, place.schema, name="sessions")
+    line, writing = (Line(place.url, place.schema, name=name) for name in ("sessions", "letters"))
     passwords = Passwords(rounds=rounds)
+    destinations = Destinations(private=private_webhooks)
     tokens = Tokens(keys, life=LIFE)
-    throttling = Throttling(redis_url or stores.redis_url, place.schema, tokens, limits, proxies=proxies, window=window)
+    callers = Callers(journal)
+    throttling = Throttling(
+        redis_url or stores.redis_url,
+        place.schema,
+        tokens,
+        callers,
+        limits,
+        key=keys[0],
+        proxies=proxies,
+        window=window,
+    )
     rooms = Rooms(
         journal=journal,
         deciding=Deciding(journal, Aggregates(journal)),
         views=views,
         passwords=passwords,
         sessions=Sessions(line, keys),
-        letters=Letters(line, keys[0], told=letters.append),
+        letters=Letters(line, keys[0], writing=writing, told=letters.append),
         tokens=tokens,
+        keys=keys,
         throttling=throttling,
-        callers=Callers(journal),
+        callers=callers,
         streams=Streams(journal),
+        destinations=destinations,
+        webhook_secrets=Secrets(keys),
+        origins=Origins(origins),
         secure_cookies=secure_cookies,
         unverified_may_book=unverified_may_book,
     )
-    house = House(create_app(rooms, version="1.2.3", reset=reset), rooms, letters, following)
-    follower = asyncio.create_task(Follower(stores.redis_url, place.schema, journal).run()) if following else None
+    app = None if served else create_app(rooms, version="1.2.3", described=described, reset=reset)
+    house = House(rooms, following, app, None if served else letters, place)
+    following_here = following and not served
+    follower = asyncio.create_task(Follower(stores.redis_url, place.schema, journal).run()) if following_here else None
     try:
-        async with house.app.router.lifespan_context(house.app):
+        async with app.router.lifespan_context(app) if app else nullcontext():
             if following:
                 await _views_answer(views)
             yield house
@@ -153,10 +221,24 @@ async def a_house(
         for client in house.clients:
             await client.aclose()
         passwords.close()
+        destinations.close()
         await throttling.close()
         await views.close()
+        await writing.close()
         await line.close()
         await journal.close()
+
+
+_documents: dict[int, dict[str, Any]] = {}
+
+
+def _described(app: FastAPI, path: str) -> dict[str, Any]:
+    """What OpenAPI tells of the path; the document is made once for all houses with as many routes."""
+    number = len(app.routes)
+    if number not in _documents:
+        _documents[number] = app.openapi()
+    told: dict[str, Any] = _documents[number]["paths"][path]
+    return told
 
 
 async def _views_answer(views: Views) -> None:
@@ -171,6 +253,14 @@ async def _views_answer(views: Views) -> None:
                 return
             except Unavailable:
                 await asyncio.sleep(0.01)
+
+
+def every_route() -> list[BaseRoute]:
+    """The routes of a development system, with nothing behind them."""
+
+    async def nothing() -> None: ...
+
+    return [route for router in (*ROUTERS, dev.router(nothing)) for route in router.routes]
 
 
 def a_space(**body: Any) -> dict[str, Any]:

@@ -7,6 +7,9 @@ import pytest
 from httpx import AsyncClient
 
 from booking.roles import Role
+from commands.command import Author
+from commands.deciding import Request
+from commands.users import EraseUser
 from daybook.embedded import Stores
 from tests.api.houses import House, a_house, a_slot, at
 from tests.journals import Place
@@ -45,6 +48,58 @@ async def test_what_an_administrator_changes_at_once_is_one_command(house: House
     assert [fact.type for fact in facts] == ["AllowanceChanged", "RoleChanged", "UserDeactivated"]
     assert len({fact.command_id for fact in facts}) == 1
     assert answer.headers["Journal-Position"] == str(facts[-1].position)
+
+
+async def test_an_auditor_whom_a_space_names_reads_none_of_its_requests(house: House) -> None:
+    user_id, admin, student = await house.user(), await house.signed_in(Role.ADMIN), await house.signed_in()
+    manager = house.client(user_id)
+    space_id = await house.space(requires_approval=True, managers=[str(user_id)])
+    await student.post("/bookings", json={"space_id": space_id, **a_slot(10, 11), "notes": "for them alone"})
+    own = await manager.post("/bookings", json={"space_id": space_id, **a_slot(14, 15)})
+    assert len((await manager.get("/admin/requests")).json()) == 1
+
+    await admin.patch(f"/admin/users/{user_id}", json={"role": "AUDITOR"})
+    await house.rooms.callers.read(user_id)
+
+    assert (await manager.get("/admin/requests")).status_code == 403
+    assert (await manager.get("/admin/bookings", params={"space_id": space_id})).status_code == 403
+    assert (await manager.patch(own.headers["Location"], json={"notes": "changed"})).status_code == 403
+
+
+async def test_a_manager_lists_the_bookings_of_their_spaces_and_no_others(house: House) -> None:
+    manager_id, student = await house.user(), await house.signed_in()
+    managed, other = await house.space(managers=[str(manager_id)]), await house.space()
+    made = [await student.post("/bookings", json={"space_id": id, **a_slot(10, 11)}) for id in (managed, other)]
+    manager = house.client(manager_id)
+
+    listed = await manager.get("/admin/bookings", params={"space_id": managed})
+
+    assert [one["id"] for one in listed.json()] == [made[0].json()["id"]]
+    assert (await manager.get("/admin/bookings", params={"space_id": other})).status_code == 403
+    assert (await manager.get("/admin/bookings")).status_code == 403
+
+
+async def test_an_erased_manager_is_left_out_of_a_list_that_is_sent_back(house: House) -> None:
+    staff, gone, new = await house.signed_in(Role.STAFF), await house.user(), await house.user()
+    space_id = await house.space(managers=[str(gone)])
+    await house.rooms.deciding.do(
+        EraseUser(user_id=gone),
+        by=Author.person(gone),
+        request=Request(command_id=uuid4(), correlation_id="test"),
+    )
+
+    answer = await staff.patch(f"/admin/spaces/{space_id}", json={"managers": [str(gone), str(new)]})
+
+    assert (answer.status_code, answer.json()["managers"]) == (200, [str(new)])
+
+
+@pytest.mark.parametrize("role", [Role.STAFF, Role.AUDITOR])
+async def test_that_somebody_is_no_admin_leaves_their_other_role(house: House, role: Role) -> None:
+    user_id, admin = await house.user(role), await house.signed_in(Role.ADMIN)
+
+    answer = await admin.patch(f"/admin/users/{user_id}", json={"is_admin": False, "max_active_bookings": 7})
+
+    assert (answer.json()["role"], answer.json()["max_active_bookings"]) == (role, 7)
 
 
 async def test_is_admin_stands_for_a_role(house: House) -> None:
@@ -180,8 +235,16 @@ async def test_a_person_is_given_all_that_is_held_on_them(house: House) -> None:
     kept = (await person.patch(f"/bookings/{kept['id']}", json={"notes": "changed"})).json()
     given_back = (await staff.delete(f"/bookings/{given_back['id']}", params={"reason": "rain"})).json()
 
+    admin = await house.signed_in(Role.ADMIN)
+    key = {"name": "a door's display", "scopes": ["spaces:read"], "user_id": str(user_id)}
+    key = (await admin.post("/admin/api-keys", json=key)).json()
+    assert (await person.post("/auth/verify/request")).status_code == 200
+
     held = (await person.get("/auth/me/export")).json()
 
+    assert held["api_keys"] == [{name: value for name, value in key.items() if name != "key"}]
+    assert [letter["kind"] for letter in held["letters"]] == ["verification"]
+    assert held["account"].pop("created_at")
     assert held["sessions"] == (await person.get("/auth/sessions")).json()
     assert held["account"] == (await person.get("/auth/me")).json()
     assert held["bookings"] == [kept, given_back]
@@ -191,10 +254,11 @@ async def test_a_person_is_given_all_that_is_held_on_them(house: House) -> None:
         "BookingCreated",
         "BookingNotesChanged",
         "BookingCancelled",
+        "ApiKeyIssued",
     ]
     assert {fact["payload"]["user_id"] for fact in held["facts"]} == {str(user_id)}
     texts = [fact["payload"].get("notes") or fact["payload"].get("reason") for fact in held["facts"]]
-    assert texts == [None, "kept", "given back", "changed", "rain"]
+    assert texts == [None, "kept", "given back", "changed", "rain", None]
     assert (await house.client().get("/auth/me/export")).status_code == 401
 
 

@@ -38,6 +38,7 @@ async def names(house: House) -> list[str]:
     return [space["name"] for space in answer.json()] if answer.status_code == 200 else []
 
 
+@pytest.mark.one_process("they are for development")
 async def test_a_system_that_is_not_for_development_offers_none_of_it(stores: Stores, own_place: Place) -> None:
     async with a_house(stores, own_place) as house:
         seeded = await house.client().post("/dev/seed")

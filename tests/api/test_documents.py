@@ -5,17 +5,26 @@ from typing import Any
 
 import pytest
 from httpx import AsyncClient
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel, TypeAdapter
 
 from api import documents
+from api.describing import described
+from api.examples import EXAMPLES
 from booking.roles import Role
-from tests.api.houses import House, a_slot, a_space
+from tests.api.houses import House, a_slot, a_space, every_route
 
 
 @pytest.fixture
 async def openapi(house: House) -> dict[str, Any]:
     document: dict[str, Any] = (await house.client().get("/openapi.json")).json()
     return document
+
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, Any]:
+    """The same with what only a development system offers."""
+    return described(every_route(), version="1.2.3")
 
 
 def operations(openapi: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -29,28 +38,65 @@ async def test_commands_and_queries_are_apart(openapi: dict[str, Any]) -> None:
         assert tag.startswith(room), path
 
 
-async def test_every_operation_says_what_it_answers_and_how_it_refuses(openapi: dict[str, Any]) -> None:
+async def test_every_operation_says_what_it_answers_and_with_which_problems_it_ends(openapi: dict[str, Any]) -> None:
     for (method, path), operation in operations(openapi).items():
-        good, problem = (operation["responses"][status] for status in (next(iter(operation["responses"])), "default"))
-        if path != "/stream":  # Server-Sent Events
-            assert good["content"]["application/json"]["schema"], path
-        assert list(problem["content"]) == ["application/problem+json"], path
         assert operation["description"]
-        assert "422" not in operation["responses"], (method, path)
+        assert operation["summary"]
+        good = [status for status in operation["responses"] if status < "300"]
+        problems = {status: one for status, one in operation["responses"].items() if status >= "400"}
+        assert len(good) == 1, path
+        assert {"400", "413", "503"} <= problems.keys(), (method, path)
+        for status, problem in problems.items():
+            assert problem["x-problems"], (method, path, status)
+            assert list(problem["content"]) == ["application/problem+json"], (method, path, status)
+            assert problem["content"]["application/problem+json"]["schema"] == {"$ref": "#/components/schemas/Problem"}
+            assert problem["headers"]["X-Request-ID"]["required"]
+            if status in ("429", "503"):
+                assert problem["headers"]["Retry-After"]["required"]
 
 
+async def test_every_operation_has_an_id_of_its_own(openapi: dict[str, Any]) -> None:
+    ids = [operation["operationId"] for operation in operations(openapi).values()]
+
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch("[a-z]+(_[a-z]+)*", id) for id in ids)
+
+
+async def test_every_body_has_an_example_that_is_what_its_schema_says(whole: dict[str, Any]) -> None:
+    examples = 0
+    for (method, path), operation in operations(whole).items():
+        for name, body in [("body", operation.get("requestBody", {})), *operation["responses"].items()]:
+            for kind, media in body.get("content", {}).items():
+                where = f"{method} {path} {name} {kind}"
+                assert media.get("example") is not None, f"{where}: add an example to api/examples.py"
+                schema = {**media["schema"], "components": whole["components"]}
+                checker = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+                errors = [error.message for error in checker.iter_errors(media["example"])]
+                assert not errors, f"{where}: {errors}"
+                assert kind != "application/problem+json" or media["example"]["status"] == int(name), where
+                examples += 1
+
+    assert examples > 400
+
+
+async def test_every_example_is_of_a_body(whole: dict[str, Any]) -> None:
+    assert EXAMPLES.keys() <= whole["components"]["schemas"].keys() | {"Credentials"}
+
+
+@pytest.mark.one_process("they are for development and offer more")
 async def test_every_command_of_a_user_takes_a_key(openapi: dict[str, Any]) -> None:
-    """Signing in and out, and what a token or a password is spent for, are not carried out twice anyway."""
+    """Signing in and out, and what makes, spends or revokes a token or a password, may be done twice."""
     commands = {
         place: [parameter["name"] for parameter in operation.get("parameters", ())]
         for place, operation in operations(openapi).items()
-        if place[0] != "get" and (place[1] == "/auth/register" or not place[1].startswith("/auth/"))
+        if place[0] != "get" and (place[1] == "/auth/register" or not place[1].startswith(("/auth/", "/calendars/")))
     }
 
-    assert len(commands) == 12
+    assert len(commands) == 17
     assert all("Idempotency-Key" in names for names in commands.values())
 
 
+@pytest.mark.one_process("they are for development and offer more")
 async def test_what_needs_signing_in_says_so(openapi: dict[str, Any]) -> None:
     public = {place for place, operation in operations(openapi).items() if not operation.get("security")}
 
@@ -65,16 +111,34 @@ async def test_what_needs_signing_in_says_so(openapi: dict[str, Any]) -> None:
         ("get", "/health/ready"),
         ("post", "/auth/register"),
         ("post", "/auth/login"),
-        ("post", "/auth/refresh"),
-        ("post", "/auth/logout"),
-        ("delete", "/auth/logout"),
         ("post", "/auth/password-reset/request"),
         ("post", "/auth/password-reset/confirm"),
         ("post", "/auth/verify"),
     }
-    assert openapi["components"]["securitySchemes"] == {
-        "sign-in": {"type": "oauth2", "flows": {"password": {"scopes": {}, "tokenUrl": "/auth/login"}}}
+
+
+async def test_every_operation_says_with_what_one_signs_in_for_it(openapi: dict[str, Any]) -> None:
+    schemes = openapi["components"]["securitySchemes"]
+    ways = {place: operation["security"] for place, operation in operations(openapi).items() if "security" in operation}
+
+    assert {name: (scheme["type"], scheme.get("scheme")) for name, scheme in schemes.items()} == {
+        "password": ("oauth2", None),
+        "access-token": ("http", "bearer"),
+        "api-key": ("http", "bearer"),
+        "refresh-cookie": ("apiKey", None),
+        "calendar-token": ("apiKey", None),
     }
+    assert schemes["password"]["flows"]["password"]["tokenUrl"] == "/auth/login"
+    by_token: list[dict[str, list[str]]] = [{"password": []}, {"access-token": []}]
+    assert ways["post", "/bookings"] == [*by_token, {"api-key": ["bookings:write"]}]
+    assert ways["get", "/spaces/{space_id}/calendar"] == [*by_token, {"api-key": ["spaces:read"]}]
+    assert ways["get", "/audit/events"] == [*by_token, {"api-key": ["audit:read"]}]
+    assert ways["patch", "/admin/spaces/{space_id}"] == ways["get", "/auth/me"] == by_token
+    assert ways.pop(("post", "/auth/refresh")) == [{"refresh-cookie": []}]
+    for method in ("post", "delete"):
+        assert ways.pop((method, "/auth/logout")) == [{"refresh-cookie": []}, {}]
+    for place, operation in operations(openapi).items():
+        assert ("401" in operation["responses"]) == (place in ways or place[1] in ("/auth/refresh", "/auth/login"))
 
 
 def fits(model: type[BaseModel], document: object) -> None:
@@ -134,3 +198,10 @@ async def test_the_page_loads_no_fonts_or_maps_from_elsewhere(house: House) -> N
     style = (await house.client().get("/docs/swagger-ui.css")).text
 
     assert {url[:5] for url in re.findall(r"url\(['\"]?([^)'\"]+)", style)} <= {"data:"}
+
+
+async def test_a_method_that_a_path_does_not_know_is_told_those_it_does(house: House) -> None:
+    answer = await house.client().put("/bookings")
+
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "GET, POST")
+    assert answer.json()["type"] == "urn:daybook:problem:method-not-allowed"

@@ -1,6 +1,7 @@
 """Erasure over HTTP: afterwards nothing that is stored, shown or built anew tells who the person was."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -210,3 +211,46 @@ async def test_what_is_folded_while_redis_is_away_has_no_text_of_somebody_erased
         await erased(person)
 
         assert (await staff.get(f"/bookings/{id}")).json()["notes"] is None
+
+
+async def test_what_the_erased_ask_for_at_once_is_401(house: House) -> None:
+    person, _, _ = await registered(house)
+    await erased(person)
+
+    change = {"current_password": PASSWORD, "new_password": "another password"}
+    answers = [await person.post("/auth/verify/request"), await person.post("/auth/password", json=change)]
+
+    assert [answer.status_code for answer in answers] == [401, 401]
+
+
+async def test_a_registration_repeated_under_its_key_after_the_erasure_is_told_so(house: House) -> None:
+    body = {"email": f"{uuid4().hex}@example.org", "password": PASSWORD, "full_name": NAME}
+    newcomer = house.client(**{"Idempotency-Key": "the same"})
+    made = (await newcomer.post("/auth/register", json=body)).json()
+    await erased(house.client(UUID(made["user"]["id"])))
+
+    again = await newcomer.post("/auth/register", json=body)
+
+    assert again.status_code == 422
+
+
+async def test_who_listens_slowly_is_told_no_text_of_somebody_erased_meanwhile(house: House) -> None:
+    person, user_id, _ = await registered(house)
+    space_id = await house.space()
+    slow, quick = [house.rooms.streams.listen(after=None, quiet=0.01) for _ in range(2)]
+    assert [await anext(one) for one in (slow, quick)] == [[], []]  # from here on both are told
+
+    async def told_quickly(name: str) -> Any:
+        async for facts in quick:
+            if of_person := [fact.event for fact in facts if type(fact.event).__name__ == name]:
+                return of_person[0]
+
+    async with aclosing(slow), aclosing(quick):
+        await booked(person, space_id, 10, 11)
+        assert (await told_quickly("BookingCreated")).notes == NOTES
+        await erased(person)
+        await told_quickly("UserErased")
+        waited = {type(fact.event).__name__: fact.event for fact in await anext(slow)}
+
+    assert waited["UserErased"].user_id == user_id
+    assert waited["BookingCreated"].notes is None

@@ -17,7 +17,10 @@ from daybook.embedded import Stores
 from tests.api.houses import House, a_house, a_slot
 from tests.journals import Place
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.one_process("how a request is read is the same however many there are"),
+]
 fuzzed = settings(
     max_examples=60,
     deadline=None,
@@ -81,6 +84,9 @@ GOOD: dict[str, st.SearchStrategy[Any]] = {
     "email": st.emails() | st.text(),
     "password": st.text(max_size=140),
     "full_name": st.text(),
+    "url": st.sampled_from(["https://8.8.8.8/", "http://127.0.0.1", "http://[::1", "http://[::1]x:1", "ftp://a", "//"]),
+    "events": st.lists(st.sampled_from(["BookingCreated", "SpaceCreated", "UserErased"])),
+    "secret": st.text() | st.sampled_from(["whsec_", "whsec_" + "A" * 32, "whsec_" + "A" * 33]),
 }
 
 
@@ -136,6 +142,12 @@ async def test_changing_a_space(house: House, admin: AsyncClient, space_id: str,
 @fuzzed
 async def test_changing_a_user(admin: AsyncClient, user_id: str, body: Any) -> None:
     await never_a_fault(admin, "PATCH", f"/admin/users/{user_id}", body)
+
+
+@given(bodies("url", "events", "secret") | bodies("url", "secret", events=["BookingCreated"]))
+@fuzzed
+async def test_adding_a_webhook(admin: AsyncClient, body: Any) -> None:
+    await never_a_fault(admin, "POST", "/admin/webhooks", body)
 
 
 @given(bodies("email", "password", "full_name"))

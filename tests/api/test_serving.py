@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from api.headers import ALWAYS, UNLESS_SAID
 from daybook.embedded import Stores
 from tests.journals import Place
 from tests.processes import Api, Running, a_space, daybook, free_port, registered, seeded, slot
@@ -38,6 +39,11 @@ async def spoken(api: Api, *pieces: bytes) -> tuple[int, dict[str, str], bytes]:
     return int(status.split(" ")[1]), headers, body
 
 
+def safe(headers: dict[str, str]) -> bool:
+    """Whether they are what the door would have an answer bear."""
+    return {(name.decode(), value.decode()) for name, value in (*ALWAYS, *UNLESS_SAID)} <= headers.items()
+
+
 NO_HTTP = {
     "garbage": b"\x16\x03\x01\x02\x00\r\n\r\n",
     "NUL in a path": b"GET /he\0alth HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -57,12 +63,14 @@ async def test_what_is_not_http_is_a_problem(api: Api, sent: bytes) -> None:
     assert 400 <= status < 500
     assert headers["content-type"] == "application/problem+json"
     assert json.loads(body)["correlation_id"] == headers["x-request-id"]
+    assert safe(headers)
 
 
 async def test_a_head_without_an_end_is_refused(api: Api) -> None:
     status, headers, _ = await spoken(api, b"GET /health HTTP/1.1\r\nHost: x\r\nX-A: ", *[b"a" * 16_384] * 4)
 
     assert (status, headers["content-type"]) == (431, "application/problem+json")
+    assert safe(headers)
 
 
 async def test_a_body_without_an_end_is_refused(api: Api) -> None:

@@ -189,6 +189,19 @@ CROSS_ORIGIN = [
 
 
 @pytest.mark.parametrize("headers", CROSS_ORIGIN, ids=str)
+async def test_another_origin_cannot_sign_a_browser_in(house: House, ana: Person, headers: dict[str, str]) -> None:
+    credentials = {"email": ana.email, "password": PASSWORD}
+    other = {"email": f"{uuid4().hex}@example.org", "password": PASSWORD, "full_name": "Another"}
+
+    signed_in = await house.client(**headers).post("/auth/login", json=credentials)
+    registered = await house.client(**headers).post("/auth/register", json=other)
+
+    for answer in (signed_in, registered):
+        assert (answer.status_code, answer.json()["type"]) == (403, "urn:daybook:problem:cross-origin")
+        assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("headers", CROSS_ORIGIN, ids=str)
 async def test_another_origin_cannot_use_the_cookie(house: House, ana: Person, headers: dict[str, str]) -> None:
     answers = [
         await house.client(Cookie=f"refresh={ana.token}", **headers).request(method, path)
@@ -230,7 +243,7 @@ async def test_signing_out_everywhere_ends_every_session_of_nobody_else(house: H
 
 async def test_ones_sessions_are_listed_and_nobody_elses(house: House, ana: Person) -> None:
     await a_person(house)
-    other = house.client(**{"User-Agent": "A browser " * 100})
+    other = house.client(**{"User-Agent": ("A browser " * 100).strip()})
     await other.post("/auth/login", json={"email": ana.email, "password": PASSWORD})
     ana.api.headers["Cookie"] = f"refresh={ana.token}"
 
@@ -306,3 +319,56 @@ async def test_tokens_are_kept_as_hashes_alone(house: House, place: Place, ana: 
     assert ana.token is not None
     assert ana.token not in stored
     assert successor not in stored
+
+
+@pytest.mark.parametrize("change", ["password", "deactivation"])
+async def test_a_session_opened_while_a_change_waits_for_the_journal_ends_with_it(
+    house: House, place: Place, ana: Person, change: str
+) -> None:
+    admin = await house.signed_in(Role.ADMIN)
+    thief = house.client()
+    with place.owner() as owner, owner.transaction():
+        owner.execute("select * from journal_head for update")
+        if change == "password":
+            changes = ana.api.post("/auth/password", json={"current_password": PASSWORD, "new_password": OTHER})
+        else:
+            changes = admin.patch(f"/admin/users/{ana.id}", json={"is_active": False})
+        changing = asyncio.create_task(changes)
+        await asyncio.to_thread(place.wait_for_a_lock)
+        signed_in = await thief.post("/auth/login", json={"email": ana.email, "password": PASSWORD})
+        assert signed_in.status_code == 200, signed_in.text
+    assert (await changing).status_code == 200
+    if change == "deactivation":
+        assert (await admin.patch(f"/admin/users/{ana.id}", json={"is_active": True})).status_code == 200
+
+    assert (await thief.post("/auth/refresh")).status_code == 401
+
+
+async def test_a_letter_written_while_a_change_of_the_password_waits_is_not_good_for_another(
+    house: House, place: Place, ana: Person
+) -> None:
+    with place.owner() as owner, owner.transaction():
+        owner.execute("select * from journal_head for update")
+        body = {"current_password": PASSWORD, "new_password": OTHER}
+        changing = asyncio.create_task(ana.api.post("/auth/password", json=body))
+        await asyncio.to_thread(place.wait_for_a_lock)
+        await house.client().post("/auth/password-reset/request", json={"email": ana.email})
+        token = house.letters[-1].token
+    assert (await changing).status_code == 200
+
+    refused = await house.client().post("/auth/password-reset/confirm", json={"token": token, "new_password": PASSWORD})
+
+    assert refused.status_code == 422
+
+
+async def test_an_auditor_changes_and_resets_their_password(house: House, ana: Person) -> None:
+    admin = await house.signed_in(Role.ADMIN)
+    assert (await admin.patch(f"/admin/users/{ana.id}", json={"role": "AUDITOR"})).status_code == 200
+
+    body = {"current_password": PASSWORD, "new_password": OTHER}
+    changed = await ana.api.post("/auth/password", json=body)
+    await house.client().post("/auth/password-reset/request", json={"email": ana.email})
+    body = {"token": house.letters[-1].token, "new_password": PASSWORD}
+    reset = await house.client().post("/auth/password-reset/confirm", json=body)
+
+    assert (changed.status_code, reset.status_code) == (200, 200)

@@ -6,16 +6,21 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from starlette.types import Message
 
 from api.door import Door
 from api.query_routers.stream import HEARTBEAT
+from api.tokens import Tokens
 from booking.roles import Role
-from tests.api.houses import House, a_slot
+from commands.command import Author
+from commands.deciding import Request
+from commands.users import ChangePassword
+from tests.api.houses import SECRET, House, a_slot
 
 PATIENCE = 10  # seconds
 
@@ -78,12 +83,15 @@ class Stream:
 
 
 @asynccontextmanager
-async def streaming(house: House, user_id: UUID | None, *, after: int | None = None) -> AsyncIterator[Stream]:
-    """A connection to the stream, hung up at the end."""
+async def streaming(
+    house: House, user_id: UUID | None, *, after: int | None = None, token: str | None = None
+) -> AsyncIterator[Stream]:
+    """A connection to the stream with a token of the user, hung up at the end."""
+    app = house.app
     stream = Stream()
     headers = [] if after is None else [(b"last-event-id", b"%d" % after)]
     if user_id is not None:
-        headers.append((b"authorization", f"Bearer {house.rooms.tokens.issued_to(user_id)}".encode()))
+        headers.append((b"authorization", f"Bearer {token or house.rooms.tokens.issued_to(user_id)}".encode()))
     scope = {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -99,7 +107,7 @@ async def streaming(house: House, user_id: UUID | None, *, after: int | None = N
 
     async def served() -> None:
         try:
-            await house.app(scope, stream.receive, stream.send)
+            await app(scope, stream.receive, stream.send)
         finally:
             stream.ended.set()
 
@@ -145,6 +153,29 @@ async def test_only_what_the_caller_may_see_is_told(house: House) -> None:
 
     both = [position(made), position(changed)]
     assert told == [both, both[1:], both]
+
+
+async def test_a_manager_is_told_of_the_bookings_of_their_spaces_while_they_are_one(house: House) -> None:
+    managed, other = await house.space(), await house.space()
+    manager_id, staff, student = await house.user(), await house.signed_in(Role.STAFF), await house.signed_in()
+
+    async def named(*ids: UUID) -> None:
+        answer = await staff.patch(f"/admin/spaces/{managed}", json={"managers": [str(id) for id in ids]})
+        assert answer.status_code == 200, answer.text
+
+    async def is_told(space_id: str, hour: int) -> bool:
+        answer = await student.post("/bookings", json={"space_id": space_id, **a_slot(hour, hour + 1)})
+        return position(answer) in [one.position for one in await stream.until(position(answer))]
+
+    async with streaming(house, manager_id) as stream:
+        await stream.welcomed()
+        before = await is_told(managed, 9)
+        await named(manager_id)
+        meanwhile = [await is_told(managed, 10), await is_told(other, 10), await is_told(managed, 11)]
+        await named()
+        afterwards = await is_told(managed, 12)
+
+    assert (before, meanwhile, afterwards) == (False, [True, False, True], False)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -259,6 +290,33 @@ async def test_a_stream_ends_with_the_user_it_is_for(house: House) -> None:
         assert answer.status_code == 200, answer.text
 
         await asyncio.wait_for(stream.ended.wait(), HEARTBEAT / 2)  # at the fact itself, not at the next word
+
+
+async def test_a_stream_ends_with_the_password_it_was_opened_with(house: House) -> None:
+    user_id = await house.user()
+    async with streaming(house, user_id) as stream:
+        await stream.welcomed()
+        await house.rooms.deciding.do(
+            ChangePassword(user_id=user_id, password_hash="another", seen=0),
+            by=Author.person(user_id),
+            request=Request(command_id=uuid4(), correlation_id="test"),
+        )
+
+        await asyncio.wait_for(stream.ended.wait(), HEARTBEAT / 2)
+
+
+async def test_a_stream_ends_with_the_time_of_its_token(house: House) -> None:
+    space_id, user_id, staff = await house.space(), await house.user(), await house.signed_in(Role.STAFF)
+    life, over = 3, asyncio.Event()
+    token = Tokens([SECRET], life=timedelta(seconds=life)).issued_to(user_id)
+    async with streaming(house, user_id, token=token) as stream:
+        await stream.welcomed()
+        asyncio.get_running_loop().call_later(life, over.set)
+        await over.wait()
+        await staff.patch(f"/admin/spaces/{space_id}", json={"name": "Hall"})
+
+        await asyncio.wait_for(stream.ended.wait(), HEARTBEAT / 2)
+    assert stream.said.get_nowait() == b""
 
 
 @pytest.mark.parametrize("id", ["", "x", "-1", "1.5", "9" * 30, str(10**18 - 1)])

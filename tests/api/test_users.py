@@ -70,6 +70,46 @@ async def test_registering_again_under_one_key_is_one_account(house: House) -> N
     assert len({answer.json()["user"]["id"] for answer in answers}) == 1
 
 
+async def test_a_registration_is_repeated_in_another_process_and_after_the_secret_key_was_replaced(
+    stores: Stores, own_place: Place
+) -> None:
+    asked, key = somebody(), {"Idempotency-Key": "register"}
+    replaced = "the secret that takes the place of the other one"
+    answers = []
+    for keys in ([], [], [replaced]):
+        async with a_house(stores, own_place, following=False, keys=keys) as house:
+            answers.append(await house.client().post("/auth/register", json=asked, headers=key))
+
+    assert [answer.status_code for answer in answers] == [201] * 3
+    assert len({answer.json()["user"]["id"] for answer in answers}) == 1
+
+
+async def test_an_id_tells_nothing_to_who_guesses_the_address_and_the_key_of_the_registration(
+    stores: Stores, own_place: Place
+) -> None:
+    """Facts keep the id for ever, also of somebody who was erased."""
+    asked, ids = somebody(), []
+    for secret in ("one secret that is long enough to sign with", "another secret that is long enough"):
+        async with a_house(stores, own_place, following=False, keys=[secret]) as house:
+            made = await house.client().post("/auth/register", json=asked, headers={"Idempotency-Key": "1"})
+            ids.append(made.json()["user"]["id"])
+            await house.client(UUID(ids[-1])).request("DELETE", "/auth/me", json={"password": PASSWORD})
+
+    assert ids[0] != ids[1]
+
+
+async def test_the_key_of_a_registration_makes_no_second_account_once_the_first_was_erased(house: House) -> None:
+    asked, key, nobody = somebody(), {"Idempotency-Key": "register"}, house.client()
+    made = await nobody.post("/auth/register", json=asked, headers=key)
+    own = house.client(UUID(made.json()["user"]["id"]))
+    assert (await own.request("DELETE", "/auth/me", json={"password": PASSWORD})).status_code == 200
+
+    again = await nobody.post("/auth/register", json=asked, headers=key)
+
+    assert (again.status_code, again.json()["type"]) == (422, "urn:daybook:problem:idempotency-key-reused")
+    assert (await nobody.post("/auth/register", json=asked)).status_code == 201
+
+
 @pytest.mark.parametrize("change", [{"password": "another password"}, {"full_name": "Somebody Else"}])
 async def test_a_key_of_a_registration_is_good_for_the_same_one_alone(house: House, change: dict[str, str]) -> None:
     asked, key, nobody = somebody(), {"Idempotency-Key": "register"}, house.client()

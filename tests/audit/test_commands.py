@@ -12,9 +12,12 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 from booking.events import AllowanceChanged
 from daybook.auditing import Kind
+from daybook.cli import app
 from daybook.embedded import Stores
 from tests.examples import ANA, MONDAY_8AM, ROOM, cancelled, created, hours, registered, rescheduled, space_created
 from tests.journals import Place, a_journal, a_place, entry
@@ -63,11 +66,9 @@ def environment(place: Place, tmp_path: Path) -> dict[str, str]:
     }
 
 
-def ran(environment: dict[str, str], *arguments: object) -> subprocess.CompletedProcess[str]:
+def ran(environment: dict[str, str], *arguments: object) -> Result:
     """`daybook audit …` with its output going to programs."""
-    return subprocess.run(
-        _command(*arguments), env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
+    return CliRunner().invoke(app, ["audit", *map(str, arguments)], env=environment)
 
 
 def on_a_terminal(environment: dict[str, str], *arguments: object) -> tuple[int, str]:
@@ -104,7 +105,7 @@ def tampered(place: Place, change: str) -> None:
 def test_a_whole_journal_ends_with_0(environment: dict[str, str], place: Place):
     done = ran(environment, "verify")
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout == f"whole: 6 facts, the last with the hash {place.rows()[-1].hash.hex()}\n"
 
 
@@ -115,7 +116,7 @@ def test_a_broken_journal_ends_with_1_and_its_position(environment: dict[str, st
     finally:
         tampered(place, "update events set actor = 'system:test' where position = 5")
 
-    assert (done.returncode, done.stderr) == (1, "")
+    assert (done.exit_code, done.stderr) == (1, "")
     assert done.stdout == "broken at position 5: its hash is not that of its contents and the row before\n"
 
 
@@ -133,7 +134,7 @@ def test_a_broken_journal_ends_with_1_and_its_position(environment: dict[str, st
 def test_what_could_not_be_checked_ends_with_2(environment: dict[str, str], wrong: dict[str, str]):
     done = ran(environment | wrong, "verify")
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr
     assert all(line.startswith("daybook: ") for line in done.stderr.splitlines())
 
@@ -145,7 +146,7 @@ def test_an_unknown_format_ends_with_2(environment: dict[str, str], place: Place
     finally:
         tampered(place, "update events set hash_format = 1 where position = 2")
 
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "position 2: unknown hash format 9" in done.stderr
 
 
@@ -164,7 +165,7 @@ def test_programs_get_a_line_of_json_for_each_fact(environment: dict[str, str], 
 
     done = ran(environment, "history", kind, id)
 
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.exit_code, done.stderr) == (0, "")
     facts = [json.loads(line) for line in done.stdout.splitlines()]
     rows = [row for row in place.rows() if row.position in positions]
     assert [(fact["position"], fact["type"], fact["command_id"], fact["hash"]) for fact in facts] == [
@@ -208,7 +209,7 @@ def test_what_has_no_history_ends_with_1(environment: dict[str, str]):
 
     done = ran(environment, "history", "space", id)
 
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"daybook: no space goes by {id}\n")
+    assert (done.exit_code, done.stdout, done.stderr) == (1, "", f"daybook: no space goes by {id}\n")
 
 
 def test_history_without_a_journal_ends_with_2(environment: dict[str, str]):
@@ -216,7 +217,7 @@ def test_history_without_a_journal_ends_with_2(environment: dict[str, str]):
 
     done = ran(wrong, "history", "space", ROOM)
 
-    assert (done.returncode, done.stdout) == (2, "")
+    assert (done.exit_code, done.stdout) == (2, "")
     assert done.stderr.startswith("daybook: PostgreSQL cannot be reached")
 
 

@@ -473,7 +473,7 @@ async def test_where_there_is_no_mail_server_the_log_tells_that_there_was_a_noti
 async def test_a_letter_is_sent_with_the_token_that_is_good(post: Post, key: str) -> None:
     told: list[Letter] = []
     line = Line(post.place.url, post.place.schema, name="letters")
-    letters = Letters(line, key, told=told.append)
+    letters = Letters(line, key, writing=line, told=told.append)
     await letters.write(Kind.PASSWORD_RESET, EMAIL)
     await letters.write(Kind.VERIFICATION, "nobody@example.org")
     (reset,) = await post.send()

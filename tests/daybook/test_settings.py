@@ -1,9 +1,10 @@
 """Settings: read once, refused by name when they cannot be, and silent about what is secret."""
 
 import re
+from base64 import b64encode
 from datetime import timedelta
 from pathlib import Path
-from secrets import token_hex
+from secrets import choice, token_bytes, token_hex
 
 import pytest
 from pydantic import ValidationError
@@ -41,6 +42,21 @@ def test_proxies_are_addresses_and_networks_between_commas(monkeypatch):
     assert [str(one) for one in Settings().trusted_proxies] == ["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"]
 
 
+def test_origins_are_named_between_commas(monkeypatch):
+    assert Settings().cors_origins == ()
+
+    monkeypatch.setenv("CORS_ORIGINS", "https://desk.example.org, http://localhost:3000")
+
+    assert Settings().cors_origins == ("https://desk.example.org", "http://localhost:3000")
+
+
+def test_production_describes_itself_to_nobody_unless_it_is_allowed():
+    described = {name: Settings(app_env=name).is_described for name in ("production", "development", "test")}
+
+    assert described == {"production": False, "development": True, "test": True}
+    assert Settings(app_env="production", docs_in_production=True).is_described
+
+
 def test_the_example_shows_every_setting_with_its_default(monkeypatch):
     shown = dict(re.findall(r"^([A-Z_]+)=(.*)$", Path(".env.example").read_text(), re.MULTILINE))
     assert {name.lower() for name in shown} == Settings.model_fields.keys()
@@ -70,6 +86,9 @@ def test_they_do_not_change():
         ("log_level", "loud"),
         ("trusted_proxies", "10.0.0.0/8, the proxy"),
         ("sign_ins_per_account", "0"),
+        ("cors_origins", "*"),
+        ("cors_origins", "https://desk.example.org/"),
+        ("cors_origins", "desk.example.org"),
         ("smtp_url", "https://ada:hunter2@h"),
         ("smtp_url", "smtp://"),
         ("smtp_url", "smtp://ada:hunter2"),
@@ -110,6 +129,14 @@ PLACEHOLDERS = [
     "a secret as it stands in the example file",
     "a" * 64,
     "0123" * 16,
+    "please-change-in-production-0123456789",
+    "dev-only-not-for-production-use-12345",
+    "0123456789abcdef0123456789abcdef",
+    "k9-Zq_4rTw7Xb2Lm" * 3,
+    "<generate with openssl rand -hex 32>",
+    "TODO-set-a-real-value-before-deploying",
+    "todo_set_a_real_value_before_deploying",
+    "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
 ]
 
 
@@ -136,9 +163,16 @@ def test_production_does_not_start_with_a_short_secret_and_names_it(monkeypatch,
 def test_production_starts_with_a_secret_made_by_chance(monkeypatch):
     for _ in range(100):
         monkeypatch.setenv("SECRET_KEY", settings.new_secret())
-        monkeypatch.setenv("PREVIOUS_SECRET_KEY", token_hex(32))
+        monkeypatch.setenv("PREVIOUS_SECRET_KEY", choice((token_hex(32), b64encode(token_bytes(48)).decode())))
 
         assert settings.read(signs=True).app_env == "production"
+
+
+def test_passwords_are_hashed_well_in_production():
+    with pytest.raises(ValidationError, match="PASSWORD_ROUNDS must be at least 10"):
+        Settings(password_rounds=9)
+    assert Settings(password_rounds=10).password_rounds == 10
+    assert Settings(app_env="test", password_rounds=4).password_rounds == 4
 
 
 def test_whoever_signs_nothing_needs_no_secret(tmp_path, monkeypatch):

@@ -1,6 +1,8 @@
 """What the wiring makes of the settings where a mistake would let somebody in."""
 
 import logging
+import subprocess
+import sys
 
 import pytest
 from pydantic import SecretStr
@@ -44,3 +46,12 @@ async def test_what_a_letter_says_stands_in_the_log_of_a_development_system_that
         assert (reader == ANA) is (app_env == DEVELOPMENT and not smtp_url)
         assert rooms.secure_cookies is (app_env == "production")
         assert str(ANA) not in said
+
+
+def test_whoever_is_not_watched_does_not_pay_for_it():
+    looking = "import sys, daybook.wiring; print(*sys.modules)"
+    imported = subprocess.run(
+        [sys.executable, "-c", looking], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert not {"prometheus_client", "daybook.metrics", "daybook.tracing", "opentelemetry.exporter"} & set(imported)

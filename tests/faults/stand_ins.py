@@ -37,11 +37,13 @@ def api() -> None:
     with ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Api) as server:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
         print("serving", os.getpid())
+        print("metrics on", os.environ["METRICS_PORT"])
         server.serve_forever()
 
 
 def follow() -> None:
     """Wait for SIGTERM."""
+    print("metrics on", os.environ["METRICS_PORT"])
     print("following", os.getpid())
     signal.sigwait({signal.SIGTERM})
 

@@ -152,17 +152,18 @@ def test_stopped_while_it_starts_it_leaves_nothing_either(start, moment):
     assert gone(family)
 
 
-def test_a_taken_port_is_one_clear_line_before_anything_starts(start, data):
+@pytest.mark.parametrize("name", ["PORT", "METRICS_PORT"])
+def test_a_taken_port_is_one_clear_line_before_anything_starts(start, data, name):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
 
-        household = start(PORT=str(port), SECRET_KEY="x" * 32)
+        household = start(SECRET_KEY="x" * 32, **{name: str(port)})
 
         assert household.ended() == 1
-    assert (
-        household.said == f"port {port} of 127.0.0.1 cannot be used (Address already in use): set PORT to another one\n"
+    assert household.said == (
+        f"port {port} of 127.0.0.1 cannot be used (Address already in use): set {name} to another one\n"
     )
     assert not data.exists()
 
@@ -177,6 +178,13 @@ def test_a_second_one_on_the_same_data_is_refused(start):
     assert re.fullmatch(rf".* is in use by another daybook, process {first.running.pid}\n", second.said)
 
 
+def test_nobody_waits_for_its_api_to_drain(start):
+    household = start(DRAIN_SECONDS="60")
+    api = household.until(r"serving (\d+)")
+
+    assert psutil.Process(int(api[1])).environ()["DRAIN_SECONDS"] == "0"
+
+
 @pytest.mark.parametrize("victim", ["postgres", "valkey-server"])
 def test_a_killed_store_comes_back(start, victim):
     household = start()
@@ -188,6 +196,19 @@ def test_a_killed_store_comes_back(start, victim):
     household.until("ended; it is started again in 0.1 s")
     assert gone(killed)
     household.until_there_is(victim, but=killed)
+
+
+def test_each_program_has_a_port_of_its_own_for_its_metrics(start, stores):
+    household = start(
+        METRICS_PORT="40100",  # nobody listens there: these are stand-ins
+        DATABASE_URL=stores.database_url,
+        DATABASE_OWNER_URL=stores.database_owner_url,
+        REDIS_URL=stores.redis_url,
+    )
+
+    household.until(r"api \| metrics on 40100")
+    household.until(r"follow \| metrics on 40101")
+    household.until("Metrics   http://127.0.0.1:40100/metrics")
 
 
 def test_a_killed_program_comes_back(start):

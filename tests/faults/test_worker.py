@@ -143,7 +143,7 @@ async def test_nothing_is_lost_with_a_worker_or_with_what_redis_held(
         await until(house.journal, house.posted, within=READY)
         async with all_recorded(house, within=2 * SOON), Redis.from_url(own_stores.redis_url) as redis:
             house.let_them_end()
-            for _ in range(8):
+            for _ in range(5):
                 await asyncio.sleep(chance.uniform(0, 2.5))  # at any moment
                 workers[0].kill()
                 if chance.random() < 0.5:

@@ -38,6 +38,12 @@ from booking.events import (
     UserDeactivated,
     UserErased,
     UserRegistered,
+    WebhookAdded,
+    WebhookDisabled,
+    WebhookEnabled,
+    WebhookRemoved,
+    WebhookReplayed,
+    WebhookSecretRotated,
 )
 from booking.opening_hours import OpeningHours, Window
 from booking.roles import Role, Scope
@@ -50,6 +56,7 @@ KEY = bytes(range(32))
 HALL = UUID("00000000-0000-0000-0000-0000000000a1")
 MIA = UUID("00000000-0000-0000-0000-0000000000b1")
 KAI = UUID("00000000-0000-0000-0000-0000000000b3")
+HOOK = UUID("00000000-0000-0000-0000-0000000000c1")
 BOOKING = UUID("7d1f5a52-0c2e-4b7e-9a51-1f6f7a9c0001")
 AT = datetime(2026, 1, 5, 8, 30, 15, 123456, tzinfo=UTC)
 SLOT = Slot(datetime(2026, 1, 5, 22, tzinfo=UTC), datetime(2026, 1, 6, 1, 30, tzinfo=UTC))
@@ -77,6 +84,7 @@ BOOKING_TAGS = [
     "allowance:00000000-0000-0000-0000-0000000000b1",
     "bookings-of:00000000-0000-0000-0000-0000000000a1",
 ]
+WEBHOOK_TAGS = ["webhook:00000000-0000-0000-0000-0000000000c1"]
 MOVED_TAGS = [
     *BOOKING_TAGS[:3],
     "calendar:00000000-0000-0000-0000-0000000000a1/2026-01-07",
@@ -478,5 +486,47 @@ ROWS = [
         '"at":"2026-01-05T08:30:15.123456Z"}',
         ApiKeyRevoked(user_id=MIA, key_id=KAI, at=AT),
         USER_TAGS,
+    ),
+    Frozen(
+        "WebhookAdded",
+        1,
+        '{"webhook_id":"00000000-0000-0000-0000-0000000000c1","host":"hooks.example.org","events":["BookingCancelled","BookingCreated"],"at":"2026-01-05T08:30:15.123456Z"}',
+        WebhookAdded(webhook_id=HOOK, host="hooks.example.org", events=("BookingCancelled", "BookingCreated"), at=AT),
+        WEBHOOK_TAGS,
+    ),
+    Frozen(
+        "WebhookSecretRotated",
+        1,
+        '{"webhook_id":"00000000-0000-0000-0000-0000000000c1","at":"2026-01-05T08:30:15.123456Z"}',
+        WebhookSecretRotated(webhook_id=HOOK, at=AT),
+        WEBHOOK_TAGS,
+    ),
+    Frozen(
+        "WebhookReplayed",
+        1,
+        '{"webhook_id":"00000000-0000-0000-0000-0000000000c1","from_position":17,"at":"2026-01-05T08:30:15.123456Z"}',
+        WebhookReplayed(webhook_id=HOOK, from_position=17, at=AT),
+        WEBHOOK_TAGS,
+    ),
+    Frozen(
+        "WebhookDisabled",
+        1,
+        '{"webhook_id":"00000000-0000-0000-0000-0000000000c1","gone":true,"at":"2026-01-05T08:30:15.123456Z"}',
+        WebhookDisabled(webhook_id=HOOK, gone=True, at=AT),
+        WEBHOOK_TAGS,
+    ),
+    Frozen(
+        "WebhookEnabled",
+        1,
+        '{"webhook_id":"00000000-0000-0000-0000-0000000000c1","at":"2026-01-05T08:30:15.123456Z"}',
+        WebhookEnabled(webhook_id=HOOK, at=AT),
+        WEBHOOK_TAGS,
+    ),
+    Frozen(
+        "WebhookRemoved",
+        1,
+        '{"webhook_id":"00000000-0000-0000-0000-0000000000c1","at":"2026-01-05T08:30:15.123456Z"}',
+        WebhookRemoved(webhook_id=HOOK, at=AT),
+        WEBHOOK_TAGS,
     ),
 ]

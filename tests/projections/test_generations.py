@@ -223,6 +223,27 @@ async def test_a_generation_withdrawn_neither_answers_nor_is_built(lease: Lease,
     assert await lease.take() == Standing(None, None, None)
 
 
+async def test_a_generation_withdrawn_is_not_gone_back_to_either(lease: Lease, journal: Journal) -> None:
+    before = await answering_empty(lease, journal)
+    answering = await answering_empty(lease, journal)
+
+    await lease.withdraw(before)
+
+    assert await lease.take() == Standing(answering, None, None)
+
+
+async def test_a_generation_numbered_after_the_sweep_was_planned_is_not_swept(
+    lease: Lease, journal: Journal, redis: Redis, keys: Keys
+) -> None:
+    await answering_empty(lease, journal)
+    kept, last = await lease.keep(VIEW.version)
+    begun = await lease.begin(await beginning(journal))
+
+    await lease.sweep(kept, last)
+
+    assert await redis.exists(keys.mark(begun.number))
+
+
 async def test_older_generations_are_swept_and_nothing_else(
     lease: Lease, another_lease: Lease, journal: Journal, redis: Redis, keys: Keys, place: Place
 ) -> None:
@@ -232,12 +253,12 @@ async def test_older_generations_are_swept_and_nothing_else(
     await lease.switch(new)
     being_built = await lease.begin(await beginning(journal))
 
-    await lease.sweep({new.number, being_built.number})
+    await lease.sweep({new.number, being_built.number}, int(being_built.number))
 
     assert [key async for key in redis.scan_iter(match=f"{keys.of_generation(old.number, ('',))[0]}*")] == []
     assert await contents(redis, place.schema, VIEW) == folded(VIEW, page)
     assert await redis.exists(keys.mark(being_built.number))
     await redis.set(keys.owner, "somebody else")
     with pytest.raises(NotOwner):
-        await lease.sweep({being_built.number})
+        await lease.sweep({being_built.number}, int(being_built.number))
     assert await contents(redis, place.schema, VIEW) == folded(VIEW, page)

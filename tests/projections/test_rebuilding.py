@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,9 +17,10 @@ from projections.reading import Views
 from projections.rebuilding import Busy, NoWayBack, Rebuilder
 from projections.verifying import NothingToVerify, differences
 from projections.views import View
-from tests.examples import ANA, DESK, MONDAY_8AM, ROOM, cancelled, created, hours, space_created
+from tests.examples import ANA, DESK, MONDAY_8AM, ROOM, cancelled, created, erased, hours, space_created
 from tests.journals import Place
-from tests.projections.seeing import Told, answering, contents, enter, folded, settled
+from tests.processes import eventually
+from tests.projections.seeing import Told, answering, contents, enter, folded, followed, settled
 
 VIEW = bookings.VIEW
 BOOKINGS = [created(hours(quarter / 4, (quarter + 1) / 4)) for quarter in range(120)]
@@ -116,6 +118,98 @@ async def test_a_rebuild_that_was_broken_off_is_gone_on_with(
     assert begun == str(number).encode()
     assert reached == [*range(10, head, 10), head]
     assert await contents(redis, place.schema, VIEW) == before
+
+
+async def break_off_a_rebuild(rebuilder: Rebuilder) -> None:
+    def break_off(position: int, last: int) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await rebuilder.rebuild(VIEW, break_off)
+
+
+async def generations_telling(redis: Redis, place: Place, words: str) -> set[int]:
+    """The numbers of the generations in a document of which the words stand."""
+    (start,) = Keys.of(VIEW.name, place.schema).of_generation(b"", ("",))
+    found = set()
+    async for key in redis.scan_iter(match=f"{start[:-1]}*:booking:*"):
+        if words.encode() in (await redis.get(key) or b""):
+            found.add(int(key.removeprefix(start[:-1].encode()).partition(b":")[0]))
+    return found
+
+
+@pytest.mark.usefixtures("small_pages")
+async def test_a_rebuild_that_was_broken_off_keeps_no_words_of_somebody_erased(
+    told: Told, rebuilder: Rebuilder, redis: Redis, place: Place
+) -> None:
+    await told(created(hours(9, 10), notes="for Ana's eyes"), *BOOKINGS)
+    keys = Keys.of(VIEW.name, place.schema)
+    await break_off_a_rebuild(rebuilder)
+    filler = await redis.get(keys.apart().owner)
+    filled = int(await redis.get(keys.apart().building))
+    assert filled in await generations_telling(redis, place, "for Ana's eyes")
+
+    await told(erased(ANA))
+
+    assert filler
+    assert await generations_telling(redis, place, "for Ana's eyes") == {filled}  # as long as somebody may go on
+    await redis.delete(keys.apart().owner)  # as it runs out by itself
+
+    async def forgotten() -> bool:
+        return not await generations_telling(redis, place, "for Ana's eyes")
+
+    await eventually(forgotten)
+    await rebuilder.rebuild(VIEW, nothing)
+    assert await forgotten()
+
+
+@pytest.mark.usefixtures("small_pages")
+async def test_a_rebuild_that_goes_on_after_an_erasure_is_fed_it(
+    told: Told, rebuilder: Rebuilder, redis: Redis, place: Place
+) -> None:
+    await told(created(hours(9, 10), notes="for Ana's eyes"), *BOOKINGS)
+    erasing: list[asyncio.Task[int]] = []
+
+    def erase(position: int, last: int) -> None:
+        if not erasing:
+            erasing.append(asyncio.create_task(told(erased(ANA))))
+
+    number = await rebuilder.rebuild(VIEW, erase)
+    await erasing[0]
+
+    answering_now = await answering(redis, place.schema, VIEW)
+    assert answering_now
+    assert int(answering_now.number) == number
+    assert await generations_telling(redis, place, "for Ana's eyes") == set()
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_an_older_version_keeps_no_words_of_somebody_erased_before_or_after_it_was_replaced(
+    stores: Stores, journal: Journal, redis: Redis, place: Place, when: str
+) -> None:
+    newer = replace(VIEW, version=VIEW.version + 1)
+    await enter(journal, created(hours(9, 10), notes="for Ana's eyes"))
+    async with followed(place, stores.redis_url, views=[VIEW]):
+        await settled(redis, journal, views=[VIEW])
+    assert len(await generations_telling(redis, place, "for Ana's eyes")) == 1
+
+    async def forgotten() -> bool:
+        return not await generations_telling(redis, place, "for Ana's eyes")
+
+    if when == "before":
+        await enter(journal, erased(ANA))
+    async with followed(place, stores.redis_url, views=[newer]):
+        await settled(redis, journal, views=[newer])
+        if when == "after":
+
+            async def replaced() -> bool:
+                active = await answering(redis, place.schema, newer)
+                return active is not None and active.mark.version == newer.version
+
+            await eventually(replaced)
+            assert len(await generations_telling(redis, place, "for Ana's eyes")) == 2
+            await enter(journal, erased(ANA))
+        await eventually(forgotten)
 
 
 async def test_a_view_is_rebuilt_by_one_at_a_time(told: Told, rebuilder: Rebuilder, redis: Redis, place: Place) -> None:

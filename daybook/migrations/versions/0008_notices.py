@@ -1,12 +1,12 @@
 """Notices, posted from the journal and sent by mail. What happened before there were any is not told.
 
-Revision ID: 0005
+Revision ID: 0008
 """
 
 from daybook.migrations.scripts import carry_out
 
-revision = "0005"
-down_revision = "0004"
+revision = "0008"
+down_revision = "0007"
 
 NOTICES = """
 -- Of a booking: the fact at `position` leads to it. Of a letter: no booking, position 0, and the letter's id.

@@ -1,0 +1,96 @@
+"""The façade as it is run: two API processes, two followers and two workers on one journal, asked in turns.
+
+With `--two-of-everything` the tests of the façade speak to these instead of an application in their own process.
+"""
+
+import itertools
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Never
+
+import pytest
+from httpx import URL, AsyncBaseTransport, AsyncHTTPTransport, Request, Response
+from pydantic import SecretStr
+
+from api.throttling import Limits
+from daybook import wiring
+from daybook.embedded import Stores
+from daybook.settings import Settings
+from tests.journals import Place, a_place
+from tests.processes import daybook, started
+
+OURSELVES = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class Served(Place):
+    """A journal that processes work on, and where they answer."""
+
+    redis_url: str
+    urls: tuple[str, ...]
+
+    def is_ahead(self) -> bool:
+        """Whether a fact was recorded that is still to come, because a test put the clock forward."""
+        with self.role() as role:
+            row = role.execute("select coalesce(max(recorded_at) > clock_timestamp(), false) from events").fetchone()
+        assert row
+        return bool(row[0])
+
+    def begin_anew(self) -> None:
+        """A new journal with nothing in it and the clock as it is, under the running processes."""
+        self.put_clock_forward(timedelta(0))
+        wiring.reset(
+            Settings(
+                database_url=SecretStr(self.url),
+                database_owner_url=SecretStr(self.owner_url),
+                redis_url=SecretStr(self.redis_url),
+                daybook_schema=self.schema,
+            )
+        )
+
+
+class InTurns(AsyncBaseTransport):
+    """Sends each request to the next of the processes, as a proxy that says from which address it came."""
+
+    def __init__(self, urls: tuple[str, ...], address: str) -> None:
+        self._address = address
+        # Reading the certificates nobody is asked for would take as long as all the rest.
+        self._turns = itertools.cycle([(URL(url), AsyncHTTPTransport(verify=False)) for url in urls])
+
+    async def handle_async_request(self, request: Request) -> Response:
+        url, transport = next(self._turns)
+        sent = Request(
+            request.method,
+            request.url.copy_with(scheme=url.scheme, host=url.host, port=url.port),
+            headers=request.headers,
+            stream=request.stream,
+            extensions=request.extensions,
+        )
+        if self._address != OURSELVES:
+            sent.headers["X-Forwarded-For"] = self._address
+        return await transport.handle_async_request(sent)
+
+    async def aclose(self) -> None:
+        for _, transport in itertools.islice(self._turns, 2):
+            await transport.aclose()
+
+
+@contextmanager
+def two_of_everything(stores: Stores, logs: Path) -> Iterator[Served]:
+    """Two processes of each kind, for all tests of a run."""
+    settings = dict.fromkeys((field.name.upper() for field in fields(Limits)), "1000000")
+    settings |= {"TRUSTED_PROXIES": OURSELVES}
+    with a_place(stores) as place, ExitStack() as running:
+        apis = running.enter_context(daybook(stores, place, logs, apis=2, followers=2, **settings))
+        running.enter_context(started("work", stores, place, logs, number=2, **settings))
+        yield Served(
+            place.url, place.owner_url, place.schema, redis_url=stores.redis_url, urls=tuple(api.url for api in apis)
+        )
+
+
+def left_out(because: str) -> Never:
+    """End a test that processes of their own cannot pass."""
+    pytest.skip(f"with two of everything: {because}")
