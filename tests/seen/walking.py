@@ -102,6 +102,10 @@ async def walk(system: System) -> Walk:
         key = secret((await admin.post("/admin/api-keys", json=scopes)).json()["key"])
         await nobody.post("/bookings", json={**body, **slot(60)}, headers={"Authorization": f"Bearer {key}"})
         await nobody.get("/auth/me", headers={"Authorization": f"Bearer {key}"})
+        # A calendar program has its token in the address.
+        calendar = secret((await ana.post("/calendars/tokens", json={"name": name})).json()["token"])
+        await nobody.get("/calendars/me.ics", params={"token": calendar})
+        await nobody.get(f"/calendars/spaces/{walked.space_id}.ics", params={"token": calendar})
         # What is nowhere, not allowed, and no request at all.
         await ana.get(f"/nowhere/{MARK}", params={"token": other})
         await ana.put("/bookings", json=body)
