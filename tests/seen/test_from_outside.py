@@ -82,6 +82,9 @@ def test_every_request_has_a_line_with_its_route_and_not_its_path(seen: Seen) ->
     booked = [line for line in requests if line["correlation_id"] == seen.walked.booked["correlation_id"]]
     assert [(line["method"], line["route"], line["status"]) for line in booked] == [("POST", "/bookings", 201)]
     assert booked[0]["user_id"]
+    signed_in = [line["user_id"] for line in requests if (line["route"], line["status"]) == ("/auth/login", 200)]
+    assert all(signed_in)
+    assert len(set(signed_in)) == 2
     assert {"/bookings/{booking_id}", "unmatched"} <= {line["route"] for line in requests}
     assert len({line["request_id"] for line in requests}) == len(requests)
 
