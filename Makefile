@@ -1,7 +1,7 @@
 # Everything from a bare machine: Python >= 3.11 and make. PYTHON=… names another interpreter, PORT=… another port.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint reference lock bench clean
+.PHONY: help run test test-fast lint reference docs lock bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,6 +14,10 @@ HERE := $(VENV)/here-$(call sum,/dev/null)
 RUN := $(VENV)/run-$(call sum,pyproject.toml requirements.lock)
 DEV := $(VENV)/dev-$(call sum,pyproject.toml requirements-dev.lock)
 
+# newman, which runs the Postman collection, is installed where there is npm; elsewhere its test is skipped.
+POSTMAN := tests/postman
+NEWMAN := $(if $(shell command -v npm),$(POSTMAN)/node_modules/here-$(call sum,$(POSTMAN)/package-lock.json))
+
 unexport PYTHONDONTWRITEBYTECODE
 
 help:
@@ -21,7 +25,8 @@ help:
 	@echo "make test       every test, against stores of its own"
 	@echo "make test-fast  the tests that need nothing started"
 	@echo "make lint       style, types and who may import whom"
-	@echo "make reference  write anew what the docs say by the code: facts, problems, the Postman collection"
+	@echo "make reference  write anew what the docs say by the code: facts, problems, commands, the Postman collection"
+	@echo "make docs       the pages as a site, in site/"
 	@echo "make bench      the figures"
 	@echo "make lock       resolve the dependencies anew (UPGRADE=--upgrade for newer ones)"
 	@echo "make clean      remove the environment and what tools left; the data stays"
@@ -30,7 +35,7 @@ run: export APP_ENV = development
 run: $(RUN)
 	@$(BIN)/daybook up
 
-test: $(DEV)
+test: $(DEV) $(NEWMAN)
 	@$(BIN)/python -m pytest --cov --numprocesses 2 --dist loadfile $(ARGS)
 
 test-fast: $(DEV)
@@ -45,6 +50,9 @@ lint: $(DEV)
 reference: $(DEV)
 	@$(BIN)/python -m tests.reference
 
+docs: $(DEV)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 bench: $(DEV)
 	@$(BIN)/python -m benchmarks $(ARGS)
 
@@ -55,7 +63,8 @@ lock: $(DEV)
 	$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:
-	rm -rf $(VENV) .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(POSTMAN)/node_modules site
+	rm -rf .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find $(wildcard $(PACKAGES) tests benchmarks) -name __pycache__ -prune -exec rm -rf {} +
 
 # The pip that comes with Python 3.11 takes twice as long over the same, so the lock's own is installed first. Bytecode is
@@ -74,6 +83,11 @@ $(RUN): $(HERE)
 $(DEV): $(HERE)
 	$(call install,requirements-dev.lock)
 	@rm -f $(VENV)/run-* $(VENV)/dev-* && touch $@ $(RUN)
+
+$(POSTMAN)/node_modules/here-%:
+	@echo "installing newman from $(POSTMAN)/package-lock.json …"
+	@cd $(POSTMAN) && npm ci --ignore-scripts --loglevel=error --no-progress >/dev/null && touch node_modules/$(@F) \
+		|| echo "newman was not installed: its test is skipped"
 
 $(HERE):
 	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \

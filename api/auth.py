@@ -15,7 +15,7 @@ from api.rooms import Rooms, rooms_of
 from api.tokens import BadToken
 from booking.roles import Role, Scope
 from booking.users import User
-from commands import accounts, api_keys
+from commands import accounts
 from commands.accounts import Account
 from commands.api_keys import PREFIX
 from journal.connection import Unavailable
@@ -113,7 +113,7 @@ def _scope(path: str, *, reads: bool) -> Scope | None:
 async def _served(request: Request, token: str) -> User:
     """The user for whom a service acts that sends an API key. Raises `Problem` (401, 403), `Unavailable`."""
     rooms = rooms_of(request)
-    key = await api_keys.by_key(rooms.journal, token)
+    key = await rooms.callers.bearer(token)
     user = await rooms.callers.of(key.user_id) if key else None
     if key and user and key.key_id not in user.api_keys:
         user = await rooms.callers.read(key.user_id)  # one that was issued just now may not have been heard of yet

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from booking.users import User
+from commands import api_keys
 from journal import tags
 from journal.connection import Unavailable
 from journal.journal import PER_TAG, Journal
@@ -20,6 +21,14 @@ PAUSE = 0.1  # seconds between two questions: while many write, a change is hear
 TRUSTED_FOR = 60.0  # seconds that what is known holds while nothing is heard
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whom an API key was issued for. Whether it is good, and for what, stands in the facts about its user."""
+
+    key_id: UUID
+    user_id: UUID
 
 
 @dataclass(slots=True)
@@ -35,6 +44,7 @@ class Callers:
         self._journal = journal
         self._trusted_for = trusted_for
         self._known: Recent[UUID, _Known] = Recent(keep)
+        self._bearers: Recent[bytes, Bearer] = Recent(keep)
         self._past: tuple[UUID, int] | None = None
         self._position = 0
         self._heard_at = 0.0
@@ -63,6 +73,21 @@ class Callers:
         if followed and user.exists:
             self._known.put(user_id, _Known(user, reading.head))
         return user
+
+    async def bearer(self, key: str) -> Bearer | None:
+        """Whom an API key was issued for, as a key that was sent before is for ever; None if it is none of ours.
+
+        Raises `Unavailable`.
+        """
+        known = self.known_bearer(key)
+        if known is None and (kept := await api_keys.by_key(self._journal, key)):
+            known = Bearer(kept.key_id, kept.user_id)
+            self._bearers.put(kept.hash, known)
+        return known
+
+    def known_bearer(self, key: str) -> Bearer | None:
+        """The same if it was asked for before."""
+        return self._bearers.get(api_keys.hash_of(key))
 
     async def follow(self) -> None:
         """Hear of every change of a user until cancelled."""

@@ -1,8 +1,8 @@
 """Throttling: how often somebody may ask in a minute. Redis counts for all processes, each for itself while it is away.
 
 Sign-ins, registrations and resets are counted by address and by account, one by one. Requests of any kind are counted
-by caller, who is a user, or an address where nobody signed in: of these a process takes a share at a time, so that most
-cost no round trip. What is over a limit is not counted, so that `Retry-After` is true.
+by caller, who is a user, an API key, or an address where nobody signed in: of these a process takes a share at a time,
+so that most cost no round trip. What is over a limit is not counted, so that `Retry-After` is true.
 """
 
 import asyncio
@@ -12,15 +12,17 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.types import Scope
 
+from api.callers import Callers
 from api.problems import Problem
 from api.tokens import BadToken, Tokens
+from commands.api_keys import PREFIX
 from journal.recent import Recent
 from projections.asking import Asking, Script
 
@@ -34,13 +36,20 @@ SHARE = 100  # requests of a caller that a process takes at a time, a twentieth 
 LIMITS = "daybook.limits"
 """Where the scope of a request that was counted one by one has the header fields that tell what is left."""
 
-# KEYS count; ARGV limit, wanted, window in ms. The answer: how many were granted, how many are left, ms to the end of
-# the window. A window begins with the first that is counted.
+# KEYS counts; ARGV window in ms, wanted, limit of each count. The answer: how many every count grants, then how many
+# are left of each and the ms to the end of its window, which begins with the first that is counted. Where one count
+# grants none, none is counted anywhere.
 _TAKE = Script("""
-local counted, limit = tonumber(redis.call('GET', KEYS[1]) or '0'), tonumber(ARGV[1])
-local granted = math.max(0, math.min(tonumber(ARGV[2]), limit - counted))
-if granted > 0 and redis.call('INCRBY', KEYS[1], granted) == granted then redis.call('PEXPIRE', KEYS[1], ARGV[3]) end
-return {granted, limit - counted - granted, redis.call('PTTL', KEYS[1])}
+local granted, left, told = tonumber(ARGV[2]), {}, {}
+for i, key in ipairs(KEYS) do
+  left[i] = math.max(0, tonumber(ARGV[i + 2]) - tonumber(redis.call('GET', key) or '0'))
+  granted = math.min(granted, left[i])
+end
+for i, key in ipairs(KEYS) do
+  if granted > 0 and redis.call('INCRBY', key, granted) == granted then redis.call('PEXPIRE', key, ARGV[1]) end
+  told[2 * i - 1], told[2 * i] = left[i] - granted, redis.call('PTTL', key)
+end
+return {granted, unpack(told)}
 """)
 
 
@@ -65,39 +74,46 @@ class Action(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Granted:
-    """How many were granted, at least one, how many are left to others, and until when, by the loop's clock."""
+class _Count:
+    """What a request is counted by: a policy, how many it allows, and the key of the count."""
 
-    number: int
-    left: int
-    until: float
+    policy: str
+    limit: int
+    key: str
 
 
 @dataclass(slots=True)
-class _Taken:
-    """What is left of what a process took or counted by itself, until an instant of its own clock."""
+class _Left:
+    """What is left of a count, or of what a process took of one, until an instant of the loop's clock."""
 
-    left: int
+    number: int
     until: float
 
 
 class Throttling:
-    """Counts requests and turns away what is too much. `proxies` are believed about whom they ask for."""
+    """Counts requests and turns away what is too much.
+
+    `key` is the secret key in use; `proxies` are believed about whom they ask for.
+    """
 
     def __init__(
         self,
         redis_url: str,
         schema: str,
         tokens: Tokens,
+        callers: Callers,
         limits: Limits,
         *,
+        key: str,
         proxies: Iterable[Network] = (),
         window: int = MINUTE,
         keep: int = 20_000,
     ) -> None:
         self._asking = Asking(redis_url, within=ANSWER_WITHIN)
-        self._prefix = f"throttle:{schema}"
+        self._prefix = f"throttle:{{{schema}}}"  # one slot of a Redis Cluster: counts are taken from together
+        self._key = sha256(b"throttling " + key.encode()).digest()
         self._tokens = tokens
+        self._callers = callers
         self._proxies = tuple(proxies)
         self._window = window
         self._per_caller = limits.requests_per_caller
@@ -110,8 +126,8 @@ class Throttling:
             Action.SIGN_IN: limits.sign_ins_per_account,
             Action.RESET: limits.resets_per_account,
         }
-        self._shares: Recent[str, _Taken] = Recent(keep)
-        self._alone: Recent[str, _Taken] = Recent(keep)
+        self._shares: Recent[str, _Left] = Recent(keep)
+        self._alone: Recent[str, _Left] = Recent(keep)
         self._left_alone_until = 0.0
 
     async def admit(self, scope: Scope) -> None:
@@ -119,68 +135,92 @@ class Throttling:
         caller = self._caller(scope)
         share = self._shares.get(caller)
         now = asyncio.get_running_loop().time()
-        if share is None or share.left == 0 or share.until <= now:
-            granted = await self._take(
-                "requests", self._per_caller, caller, wanted=max(1, min(SHARE, self._per_caller // 20))
+        if share is None or share.number == 0 or share.until <= now:
+            granted, (left,) = await self._take(
+                self._count("requests", self._per_caller, caller), wanted=max(1, min(SHARE, self._per_caller // 20))
             )
             share = self._shares.get(caller)
             if share is None or share.until <= now:
-                share = _Taken(0, granted.until)
+                share = _Left(0, left.until)
                 self._shares.put(caller, share)
-            share.left += granted.number
-        share.left -= 1
+            share.number += granted
+        share.number -= 1
 
     async def count(self, action: Action, request: Request, *, account: str | None = None) -> None:
         """Count an action by its address and by the account it is about, whether there is one or not.
 
-        The answer will tell what is left (`LIMITS`). Raises `Problem` (429).
+        What one of the two turns away is not counted by the other either. The answer will tell what is left (`LIMITS`).
+        Raises `Problem` (429).
         """
-        counted = [(f"{action}-per-address", self._per_address[action], self._address(request.scope))]
+        counts = [self._count(f"{action}-per-address", self._per_address[action], self._address(request.scope))]
         if account is not None:
-            counted.append((f"{action}-per-account", self._per_account[action], account))
-        policies, lefts = [], []
-        for policy, limit, subject in counted:
-            granted = await self._take(policy, limit, subject)
-            policies.append(self._policy(policy, limit))
-            lefts.append(_left(policy, granted.left, granted.until - asyncio.get_running_loop().time()))
+            counts.append(self._count(f"{action}-per-account", self._per_account[action], account))
+        _, left = await self._take(*counts)
+        now = asyncio.get_running_loop().time()
         request.scope[LIMITS] = [
-            (b"ratelimit-policy", ", ".join(policies).encode()),
-            (b"ratelimit", ", ".join(lefts).encode()),
+            (b"ratelimit-policy", ", ".join(self._policy(one) for one in counts).encode()),
+            (
+                b"ratelimit",
+                ", ".join(_left(one, of.number, of.until - now) for one, of in zip(counts, left, strict=True)).encode(),
+            ),
         ]
 
-    async def _take(self, policy: str, limit: int, subject: str, *, wanted: int = 1) -> _Granted:
-        """Take `wanted`, or as many as there are. Raises `Problem` (429) if there is none."""
-        # Nobody's address stands in Redis, not even for a minute.
-        name = f"{self._prefix}:{policy}:{blake2b(subject.encode(), digest_size=12).hexdigest()}"
-        clock = asyncio.get_running_loop().time
-        if clock() >= self._left_alone_until:
-            try:
-                granted, left, left_ms = await _TAKE.run(self._asking.ask, [name], [limit, wanted, self._window * 1000])
-            except (RedisError, OSError, TimeoutError):
-                self._left_alone_until = clock() + LEFT_ALONE
-            else:
-                if not granted:
-                    raise self._too_many(policy, limit, left_ms / 1000)
-                return _Granted(granted, left, clock() + left_ms / 1000)
-        return self._take_alone(name, policy, limit, wanted, clock())
+    def _count(self, policy: str, limit: int, subject: str) -> _Count:
+        # Nobody's address stands in Redis, not even for a minute, nor anything it could be tried on.
+        digest = blake2b(subject.encode(), key=self._key, digest_size=12).hexdigest()
+        return _Count(policy, limit, f"{self._prefix}:{policy}:{digest}")
 
-    def _take_alone(self, name: str, policy: str, limit: int, wanted: int, now: float) -> _Granted:
-        taken = self._alone.get(name)
-        if taken is None or taken.until <= now:
-            taken = _Taken(limit, now + self._window)
-            self._alone.put(name, taken)
-        granted = min(wanted, taken.left)
+    async def _take(self, *counts: _Count, wanted: int = 1) -> tuple[int, Sequence[_Left]]:
+        """How many of the `wanted` every count grants, at least one, and what is left of each.
+
+        Raises `Problem` (429).
+        """
+        clock = asyncio.get_running_loop().time
+        granted, left = await self._take_together(counts, wanted) or self._take_alone(counts, wanted, clock())
         if not granted:
-            raise self._too_many(policy, limit, taken.until - now)
-        taken.left -= granted
-        return _Granted(granted, taken.left, taken.until)
+            until, spent = max((one.until, n) for n, one in enumerate(left) if not one.number)
+            raise self._too_many(counts[spent], until - clock())
+        return granted, left
+
+    async def _take_together(self, counts: Sequence[_Count], wanted: int) -> tuple[int, Sequence[_Left]] | None:
+        """The same as all processes count, perhaps none; None while Redis is away."""
+        clock = asyncio.get_running_loop().time
+        if clock() < self._left_alone_until:
+            return None
+        arguments = (self._window * 1000, wanted, *(one.limit for one in counts))
+        try:
+            granted, *told = await _TAKE.run(self._asking.ask, [one.key for one in counts], arguments)
+        except (RedisError, OSError, TimeoutError):
+            self._left_alone_until = clock() + LEFT_ALONE
+            return None
+        now = clock()
+        return granted, [_Left(number, now + ms / 1000) for number, ms in zip(told[::2], told[1::2], strict=True)]
+
+    def _take_alone(self, counts: Sequence[_Count], wanted: int, now: float) -> tuple[int, Sequence[_Left]]:
+        """The same as this process counts by itself."""
+        left = []
+        for one in counts:
+            here = self._alone.get(one.key)
+            if here is None or here.until <= now:
+                here = _Left(one.limit, now + self._window)
+                self._alone.put(one.key, here)
+            left.append(here)
+        granted = min(wanted, *(one.number for one in left))
+        for here in left:
+            here.number -= granted
+        return granted, left
 
     def _caller(self, scope: Scope) -> str:
-        """The user whose token the request bears, else its address."""
+        """The user whose token the request bears, or the API key if it is one of ours, else its address."""
         for name, value in scope["headers"]:
             if name == b"authorization":
+                token = value.decode("latin-1").partition(" ")[2]
+                if token.startswith(PREFIX):
+                    # One that is seen for the first time may be made up, and there is no end of those.
+                    bearer = self._callers.known_bearer(token)
+                    return str(bearer.key_id) if bearer else self._address(scope)
                 with suppress(BadToken):
-                    return str(self._tokens.user_of(value.decode("latin-1").partition(" ")[2]))
+                    return str(self._tokens.user_of(token))
         return self._address(scope)
 
     def _address(self, scope: Scope) -> str:
@@ -201,7 +241,7 @@ class Throttling:
                 break
         return _counted_as(address)
 
-    def _too_many(self, policy: str, limit: int, seconds: float) -> Problem:
+    def _too_many(self, count: _Count, seconds: float) -> Problem:
         """429 (RFC 6585 §4), with the header fields of draft-ietf-httpapi-ratelimit-headers-10."""
         wait = max(1, math.ceil(seconds))
         return Problem(
@@ -211,20 +251,20 @@ class Throttling:
             f"Ask again in {wait} seconds.",
             headers={
                 "Retry-After": str(wait),
-                "RateLimit-Policy": self._policy(policy, limit),
-                "RateLimit": _left(policy, 0, seconds),
+                "RateLimit-Policy": self._policy(count),
+                "RateLimit": _left(count, 0, seconds),
             },
         )
 
-    def _policy(self, policy: str, limit: int) -> str:
-        return f'"{policy}";q={limit};w={self._window}'
+    def _policy(self, count: _Count) -> str:
+        return f'"{count.policy}";q={count.limit};w={self._window}'
 
     async def close(self) -> None:
         await self._asking.close()
 
 
-def _left(policy: str, number: int, seconds: float) -> str:
-    return f'"{policy}";r={number};t={max(1, math.ceil(seconds))}'
+def _left(count: _Count, number: int, seconds: float) -> str:
+    return f'"{count.policy}";r={number};t={max(1, math.ceil(seconds))}'
 
 
 @lru_cache(maxsize=4_096)

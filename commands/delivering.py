@@ -78,14 +78,7 @@ class Sending:
 
     def __init__(self, destinations: Destinations) -> None:
         self._destinations = destinations
-        self._client = httpx.AsyncClient(
-            verify=httpx.create_ssl_context(),
-            trust_env=False,
-            follow_redirects=False,
-            timeout=SENT_WITHIN,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            headers={"User-Agent": AGENT, "Accept-Encoding": "identity"},
-        )
+        self._client: httpx.AsyncClient | None = None
 
     async def send(self, url: str, body: bytes, headers: dict[str, str]) -> Answered:
         """POST `body` to `url`; whatever goes wrong is told, not raised."""
@@ -110,14 +103,16 @@ class Sending:
 
     async def _post(self, url: httpx.URL, address: str, body: bytes, headers: dict[str, str]) -> int:
         """The status of the answer of this very address, which has to prove that it is the host's."""
-        request = self._client.build_request(
+        # Not before: a worker that sends nothing need not wait until the authorities are loaded.
+        client = self._client = self._client or _client()
+        request = client.build_request(
             "POST",
             url.copy_with(host=address),
             content=body,
             headers={"Host": url.netloc.decode(), "Content-Type": "application/json", **headers},
             extensions={"sni_hostname": url.raw_host.decode()},
         )
-        answer = await self._client.send(request, stream=True)
+        answer = await client.send(request, stream=True)
         try:
             with suppress(TimeoutError, httpx.HTTPError):  # the status is all that counts
                 async with asyncio.timeout(READ_WITHIN):
@@ -127,7 +122,19 @@ class Sending:
         return answer.status_code
 
     async def close(self) -> None:
-        await self._client.aclose()
+        if self._client is not None:
+            await self._client.aclose()
+
+
+def _client() -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        verify=httpx.create_ssl_context(),
+        trust_env=False,
+        follow_redirects=False,
+        timeout=SENT_WITHIN,
+        limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        headers={"User-Agent": AGENT, "Accept-Encoding": "identity"},
+    )
 
 
 async def _read(answer: httpx.Response) -> None:

@@ -19,7 +19,7 @@ from commands import accounts, letters, notices, wording
 from commands.invitations import Invitation
 from commands.mail_server import NotSent, TakesMail
 from commands.notices import Begun, Handed, Kind
-from commands.wording import Words, one_line
+from commands.wording import Words, in_header
 from journal import folding
 from journal.connection import Unavailable
 from journal.folding import Aggregates
@@ -48,6 +48,7 @@ class Mailing:
         self._server = server
         self._sender = sender
         self._keys = keys
+        self._trouble = ""
 
     async def send(self, handed: Handed) -> None:
         """Send a notice once, however often it is handed to anybody, or put it off. Raises `Unavailable`.
@@ -74,6 +75,7 @@ class Mailing:
             await self._put_off(notice, f"it could not be written: {type(fault).__name__}", for_good=False)
         else:
             await self._note_sent(notice)
+            self._trouble = ""
 
     async def _note_sent(self, notice: Begun) -> None:
         while True:
@@ -90,6 +92,9 @@ class Mailing:
         _TRIED.add("dead" if dead else "put-off")
         if dead:
             log.warning("a notice is dead: %s %s: %s", notice.kind, notice.id, why)
+        elif why != self._trouble:  # told when it begins and when it changes, not of every notice
+            self._trouble = why
+            log.warning("notices wait: %s", why)
         await notices.note_failed(self._journal, notice, why, again_after=None if dead else pause)
 
     async def _written(self, notice: Begun) -> tuple[EmailMessage, str] | None:
@@ -97,7 +102,10 @@ class Mailing:
         account = (await accounts.of_users(self._journal, [notice.user_id])).get(notice.user_id)
         if account is None:
             return None
-        to = mailbox(account.email, account.full_name)
+        try:
+            to = mailbox(account.email, account.full_name)
+        except ValueError:
+            raise NotSent("the address cannot be written into a header", for_good=True) from None
         about = await self._about(notice, to)
         if about is None:
             return None
@@ -106,7 +114,7 @@ class Mailing:
         mail["Message-ID"] = f"<{notice.id}@{self._sender.domain}>"
         mail["Date"] = format_datetime(notice.now)
         mail["From"], mail["To"] = self._sender, to
-        mail["Subject"] = words.subject
+        mail["Subject"] = in_header(words.subject)
         mail["Auto-Submitted"] = "auto-generated"
         mail.set_content(words.text(account.full_name))
         mail.add_alternative(words.html(account.full_name), subtype="html")
@@ -152,4 +160,6 @@ def mailbox(email: str, name: str = "") -> Address:
     checked = validate_email(
         email, allow_display_name=True, check_deliverability=False, globally_deliverable=False, test_environment=True
     )
-    return Address(one_line(name or checked.display_name or ""), checked.local_part, checked.ascii_domain)
+    if "=?" in checked.local_part:  # headers would decode it, line ends and all
+        raise ValueError("this looks like an encoded word (RFC 2047)")
+    return Address(in_header(name or checked.display_name or ""), checked.local_part, checked.ascii_domain)

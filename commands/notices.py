@@ -122,8 +122,9 @@ select (select count(*) from notices where state = 'waiting'), (select count(*) 
 """
 # What was overtaken would contradict what was told since.
 _RETRY = """
-update notices n set state = 'waiting', attempts = 0, at = journal_now(), lent_until = null
-where n.state = 'dead' and (%(notice_id)s::uuid is null or n.notice_id = %(notice_id)s)
+update notices n set state = 'waiting', attempts = 0, at = journal_now(), lent_until = null, error = null
+where (n.state = 'dead' or (n.state = 'waiting' and n.error is not null and n.lent_until is null))
+and (%(notice_id)s::uuid is null or n.notice_id = %(notice_id)s)
 and not exists (
   select from notices l where l.booking_id = n.booking_id and l.state = 'sent' and l.position > n.position)
 returning n.notice_id
@@ -214,8 +215,8 @@ async def listed(
 
 
 async def retry(journal: Journal, notice_id: UUID | None = None) -> int:
-    """Have a dead notice, or all of them, sent now; how many. Those overtaken by a later one of the same booking that
-    was sent stay dead. Raises `Unavailable`.
+    """Have a notice that is dead, or waits after a failure, sent now, or all of them; how many. Those overtaken by a
+    later one of the same booking that was sent stay as they are. Raises `Unavailable`.
     """
     return len(await journal.query(_RETRY, {"notice_id": notice_id}))
 

@@ -79,6 +79,11 @@ def one_line(text: str) -> str:
     return " ".join(printable(text).split())
 
 
+def in_header(text: str) -> str:
+    """The same for a header, where nothing in it is taken for an encoded word (RFC 2047): those decode to anything."""
+    return one_line(text).replace("=?", "= ?")
+
+
 def printable(text: str) -> str:
     """The text with nothing in it but what can be seen and the ends of its lines."""
     lines = "\n".join(text.splitlines())

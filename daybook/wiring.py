@@ -81,11 +81,13 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
     redis_url = settings.redis_url.get_secret_value()
     views = Views(redis_url, schema, journal)
     passwords = Passwords(rounds=settings.password_rounds)
-    line = Line(settings.database_url.get_secret_value(), schema, name="api sessions")
+    line = Line(database_url, schema, name="api sessions")
+    writing = Line(database_url, schema, name="api letters")
     limits = Limits(**{field.name: getattr(settings, field.name) for field in fields(Limits)})
     keys = settings.secret_keys
     tokens = Tokens(keys, life=settings.access_token_life)
-    throttling = Throttling(redis_url, schema, tokens, limits, proxies=settings.trusted_proxies)
+    callers = Callers(journal)
+    throttling = Throttling(redis_url, schema, tokens, callers, limits, key=keys[0], proxies=settings.trusted_proxies)
     streams = Streams(journal)
     destinations = Destinations(private=settings.webhooks_to_private_addresses)
     try:
@@ -95,11 +97,11 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
             views=views,
             passwords=passwords,
             sessions=Sessions(line, keys, life=settings.refresh_token_life),
-            letters=Letters(line, keys[0], told=_tell if _tells_tokens(settings) else _keep_quiet),
+            letters=Letters(line, keys[0], writing=writing, told=_tell if _tells_tokens(settings) else _keep_quiet),
             tokens=tokens,
             keys=keys,
             throttling=throttling,
-            callers=Callers(journal),
+            callers=callers,
             streams=streams,
             destinations=destinations,
             webhook_secrets=Secrets(keys),
@@ -113,6 +115,7 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
         await streams.close()
         await throttling.close()
         await views.close()
+        await writing.close()
         await line.close()
         await journal.close()
 

@@ -1,12 +1,13 @@
 """What tests of the façade may ask for."""
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
 
 import pytest
 
 from daybook.embedded import Stores
 from tests.api.houses import House, a_house
-from tests.api.served import Served, left_out, two_of_everything
+from tests.api.served import Served, two_of_everything
 from tests.journals import Place, a_place
 
 
@@ -44,7 +45,9 @@ def own_place(stores: Stores, served: Served | None) -> Iterator[Place]:
     if served:
         served.begin_anew()
         yield served
-        served.begin_anew()
+        served.put_clock_forward(timedelta(0))
+        if served.is_ahead():
+            served.begin_anew()
         return
     with a_place(stores) as place:
         yield place
@@ -59,15 +62,19 @@ LOOKING_INSIDE = {
 """Fixtures that processes of their own have no use for, and why."""
 
 
-@pytest.fixture(autouse=True)
-def asks_processes(request: pytest.FixtureRequest) -> None:
-    """With two of everything leaves out what does not ask them."""
-    if not request.config.getoption("two_of_everything"):
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With two of everything leave out what does not ask them, before anything is started for it."""
+    if not config.getoption("two_of_everything"):
         return
-    for name, because in LOOKING_INSIDE.items():
-        if name in request.fixturenames:
-            left_out(because)
-    if not {"house", "place", "own_place"} & set(request.fixturenames):
-        left_out("it asks no system")
-    if alone := request.node.get_closest_marker("one_process"):
-        left_out(str(alone.args[0]))
+    for item in items:
+        if because := _left_out(item):
+            item.add_marker(pytest.mark.skip(f"with two of everything: {because}"))
+
+
+def _left_out(item: pytest.Item) -> str | None:
+    fixtures = set(getattr(item, "fixturenames", ()))
+    if alone := item.get_closest_marker("one_process"):
+        return str(alone.args[0])
+    if not fixtures & {"house", "place", "own_place"}:
+        return "it asks no system"
+    return next((because for name, because in LOOKING_INSIDE.items() if name in fixtures), None)

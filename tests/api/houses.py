@@ -171,22 +171,32 @@ async def a_house(
     keys, letters = [*keys, SECRET], list[Letter]()
     journal = Journal(url or place.url, place.schema)
     views = Views(stores.redis_url, place.schema, journal)
-    line = Line(place.url, place.schema, name="sessions")
+    line, writing = (Line(place.url, place.schema, name=name) for name in ("sessions", "letters"))
     passwords = Passwords(rounds=rounds)
     destinations = Destinations(private=private_webhooks)
     tokens = Tokens(keys, life=LIFE)
-    throttling = Throttling(redis_url or stores.redis_url, place.schema, tokens, limits, proxies=proxies, window=window)
+    callers = Callers(journal)
+    throttling = Throttling(
+        redis_url or stores.redis_url,
+        place.schema,
+        tokens,
+        callers,
+        limits,
+        key=keys[0],
+        proxies=proxies,
+        window=window,
+    )
     rooms = Rooms(
         journal=journal,
         deciding=Deciding(journal, Aggregates(journal)),
         views=views,
         passwords=passwords,
         sessions=Sessions(line, keys),
-        letters=Letters(line, keys[0], told=letters.append),
+        letters=Letters(line, keys[0], writing=writing, told=letters.append),
         tokens=tokens,
         keys=keys,
         throttling=throttling,
-        callers=Callers(journal),
+        callers=callers,
         streams=Streams(journal),
         destinations=destinations,
         webhook_secrets=Secrets(keys),
@@ -214,6 +224,7 @@ async def a_house(
         destinations.close()
         await throttling.close()
         await views.close()
+        await writing.close()
         await line.close()
         await journal.close()
 

@@ -7,8 +7,11 @@ import pytest
 from httpx import AsyncClient
 
 from booking.roles import Role, Scope
-from tests.api.houses import House, a_slot
+from daybook.embedded import Stores
+from tests.api.houses import House, a_house, a_slot
+from tests.api.test_callers import kept
 from tests.api.test_users import answered
+from tests.journal.go_between import GoBetween
 from tests.journals import Place
 
 EVERY_SCOPE = [scope.value for scope in Scope]
@@ -101,6 +104,36 @@ async def test_a_revoked_key_is_good_for_nothing_and_others_go_on(house: House) 
     assert (await bearing(house, other).get("/bookings")).status_code == 200
     assert (await admin.delete(f"/admin/api-keys/{revoked['id']}")).status_code == 404
     assert (await admin.delete(f"/admin/api-keys/{UUID(int=0)}")).status_code == 404
+
+
+async def test_a_revoked_key_is_good_for_nothing_in_another_process_within_a_second(
+    house: House, stores: Stores, place: Place
+) -> None:
+    admin, user_id = await house.signed_in(Role.ADMIN), await house.user()
+    key = await issued(admin, user_id)
+    async with a_house(stores, place) as elsewhere:
+        service = bearing(elsewhere, key)
+        assert (await service.get("/bookings")).status_code == 200
+
+        await admin.delete(f"/admin/api-keys/{key['id']}")
+
+        await answered(service, "/bookings", 401)
+
+
+async def test_a_service_goes_on_asking_while_postgresql_is_away_as_people_do(stores: Stores, own_place: Place) -> None:
+    async with GoBetween(own_place.url) as between, a_house(stores, own_place, url=between.url) as house:
+        admin, user_id = await house.signed_in(Role.ADMIN), await house.user()
+        known, unknown = [bearing(house, await issued(admin, user_id)) for _ in range(2)]
+        person = house.client(user_id)
+        for asking in (known, person):
+            assert (await asking.get("/bookings")).status_code == 200
+        await kept(house.rooms.callers, user_id)
+
+        await between.is_gone()
+        house.following = False  # who reads after a position asks whether there is one
+
+        answers = [await asking.get("/bookings") for asking in (known, person, unknown)]
+        assert [answer.status_code for answer in answers] == [200, 200, 503]
 
 
 async def test_a_key_ends_with_its_user(house: House) -> None:

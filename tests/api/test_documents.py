@@ -83,6 +83,7 @@ async def test_every_example_is_of_a_body(whole: dict[str, Any]) -> None:
     assert EXAMPLES.keys() <= whole["components"]["schemas"].keys() | {"Credentials"}
 
 
+@pytest.mark.one_process("they are for development and offer more")
 async def test_every_command_of_a_user_takes_a_key(openapi: dict[str, Any]) -> None:
     """Signing in and out, and what makes, spends or revokes a token or a password, may be done twice."""
     commands = {
@@ -95,6 +96,7 @@ async def test_every_command_of_a_user_takes_a_key(openapi: dict[str, Any]) -> N
     assert all("Idempotency-Key" in names for names in commands.values())
 
 
+@pytest.mark.one_process("they are for development and offer more")
 async def test_what_needs_signing_in_says_so(openapi: dict[str, Any]) -> None:
     public = {place for place, operation in operations(openapi).items() if not operation.get("security")}
 

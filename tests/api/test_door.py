@@ -129,6 +129,7 @@ async def test_nul_in_path_or_query_is_refused(house: House, path: str) -> None:
     assert (answer.status_code, answer.json()["type"]) == (400, "urn:daybook:problem:nul-character")
 
 
+@pytest.mark.one_process("no client sends such a header")
 async def test_nul_in_a_header_is_refused(house: House) -> None:
     answer = await house.client().get("/health", headers=[(b"X-Anything", b"a\0b")])
 

@@ -61,6 +61,7 @@ async def test_whoever_did_not_wait_may_read_after_what_they_did(house: House) -
     assert listed.json() == [made.json()]
 
 
+@pytest.mark.one_process("their followers take every view further")
 async def test_a_view_that_nobody_takes_further_is_not_awaited_for_ever(stores: Stores, own_place: Place) -> None:
     async with a_house(stores, own_place):
         pass  # its follower leaves views behind
@@ -76,6 +77,7 @@ async def test_a_view_that_nobody_takes_further_is_not_awaited_for_ever(stores: 
     assert answer.json()["type"] == "urn:daybook:problem:not-caught-up"
 
 
+@pytest.mark.one_process("their followers take every view further")
 async def test_whoever_says_how_long_they_would_wait_waits_so_long(stores: Stores, own_place: Place) -> None:
     async with a_house(stores, own_place):
         pass

@@ -17,7 +17,10 @@ from daybook.embedded import Stores
 from tests.api.houses import House, a_house, a_slot
 from tests.journals import Place
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.one_process("how a request is read is the same however many there are"),
+]
 fuzzed = settings(
     max_examples=60,
     deadline=None,

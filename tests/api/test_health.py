@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import uuid4
 
+import pytest
+
 from booking.roles import Role
 from daybook.embedded import Stores
 from tests.api.houses import House, a_house, a_slot
 from tests.journals import Place, a_place
 
 
+@pytest.mark.one_process("they are of another version")
 async def test_live_and_ready(house: House) -> None:
     live, ready = await house.client().get("/health"), await house.client().get("/health/ready")
 

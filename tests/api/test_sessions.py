@@ -243,7 +243,7 @@ async def test_signing_out_everywhere_ends_every_session_of_nobody_else(house: H
 
 async def test_ones_sessions_are_listed_and_nobody_elses(house: House, ana: Person) -> None:
     await a_person(house)
-    other = house.client(**{"User-Agent": "A browser " * 100})
+    other = house.client(**{"User-Agent": ("A browser " * 100).strip()})
     await other.post("/auth/login", json={"email": ana.email, "password": PASSWORD})
     ana.api.headers["Cookie"] = f"refresh={ana.token}"
 

@@ -13,10 +13,14 @@ import pytest
 from httpx import Response
 from redis.asyncio import Redis
 
+from booking.roles import Role
 from daybook.embedded import Stores
 from tests.api.houses import GENEROUS, House, a_house
+from tests.api.test_api_keys import bearing, issued
 from tests.journals import Place
 from tests.processes import eventually
+
+pytestmark = pytest.mark.one_process("it has limits of its own")
 
 PASSWORD = "päss wörd with spaces 🙂"
 NOWHERE = "redis://127.0.0.1:1"
@@ -25,7 +29,7 @@ NOWHERE = "redis://127.0.0.1:1"
 @asynccontextmanager
 async def throttled(stores: Stores, place: Place, **limits: Any) -> AsyncIterator[House]:
     """A house with these limits; what is none of them goes to the house."""
-    more = {name: limits.pop(name) for name in ("proxies", "redis_url", "window") if name in limits}
+    more = {name: limits.pop(name) for name in ("keys", "proxies", "redis_url", "window") if name in limits}
     async with a_house(stores, place, following=False, limits=replace(GENEROUS, **limits), **more) as house:
         yield house
 
@@ -156,6 +160,42 @@ async def test_whoever_signs_in_is_told_what_is_left_whatever_the_answer(stores:
     assert "RateLimit" not in elsewhere.headers
 
 
+@pytest.mark.parametrize("redis_url", [None, NOWHERE], ids=["counted together", "while Redis is away"])
+async def test_a_sign_in_that_the_account_refuses_uses_up_nothing_of_the_address(
+    stores: Stores, own_place: Place, redis_url: str | None
+) -> None:
+    limits = {"sign_ins_per_account": 1, "sign_ins_per_address": 3}
+    async with throttled(stores, own_place, redis_url=redis_url, **limits) as house:
+        one = [await sign_in(house, "ana@example.org") for _ in range(5)]
+        others = [await sign_in(house, f"{n}@example.org") for n in range(3)]
+        elsewhere = await sign_in(house, "2@example.org", address="198.51.100.2")
+
+    assert statuses(one) == [401] + [429] * 4
+    assert statuses(others) == [401, 401, 429]
+    assert '"sign-in-per-address"' in others[-1].headers["RateLimit-Policy"]
+    assert elsewhere.status_code == 401  # what the address refuses uses up nothing of the account
+
+
+@pytest.mark.parametrize("redis_url", [None, NOWHERE], ids=["counted together", "while Redis is away"])
+async def test_whoever_is_over_both_limits_is_told_to_wait_for_the_later_one(
+    stores: Stores, own_place: Place, redis_url: str | None
+) -> None:
+    limits = {"sign_ins_per_account": 1, "sign_ins_per_address": 2, "window": 5}
+    async with throttled(stores, own_place, redis_url=redis_url, **limits) as house:
+        began = asyncio.get_running_loop().time()
+        await sign_in(house, "ana@example.org")
+
+        async def a_second_later() -> bool:
+            return asyncio.get_running_loop().time() > began + 1.1
+
+        await eventually(a_second_later)
+        await sign_in(house, "ben@example.org")
+        refused = await sign_in(house, "ben@example.org")
+
+    assert refused.headers["RateLimit-Policy"] == '"sign-in-per-account";q=1;w=5'
+    assert refused.headers["Retry-After"] == "5"
+
+
 async def test_processes_count_together(stores: Stores, own_place: Place) -> None:
     limits = {"sign_ins_per_account": 4, "requests_per_caller": 40}
     async with throttled(stores, own_place, **limits) as one, throttled(stores, own_place, **limits) as other:
@@ -203,6 +243,21 @@ async def test_a_caller_is_a_user_wherever_they_are_and_an_address_where_nobody_
     assert own[-1].headers["X-Request-ID"]
 
 
+async def test_an_api_key_is_a_caller_of_its_own_wherever_it_comes_from_and_one_that_is_made_up_is_not(
+    stores: Stores, own_place: Place
+) -> None:
+    async with throttled(stores, own_place, requests_per_caller=6) as house:
+        admin = await house.signed_in(Role.ADMIN)
+        doors = [bearing(house, await issued(admin, await house.user())) for _ in range(2)]
+
+        # Whose a key is has to be looked up the first time: until then it counts by its address.
+        asked = [statuses([await door.get("/bookings") for _ in range(8)]) for door in doors]
+        made_up = [await house.client(Authorization=f"Bearer dbk_{uuid4().hex}").get("/bookings") for _ in range(6)]
+
+    assert [one.count(429) for one in asked] == [1, 1]
+    assert statuses(made_up) == [401] * 4 + [429] * 2
+
+
 FORWARDED = [
     ("10.0.0.1", "198.51.100.1, 10.0.0.2", True),
     ("10.0.0.1", "1.2.3.4, 198.51.100.1", True),
@@ -223,11 +278,15 @@ async def test_only_configured_proxies_are_believed_about_whom_they_ask_for(
     assert same.status_code == (429 if believed else 401)
 
 
-async def test_nobody_is_named_in_redis(stores: Stores, own_place: Place) -> None:
-    async with throttled(stores, own_place) as house:
-        await sign_in(house, "somebody@example.org", address="198.51.100.77")
-        async with Redis.from_url(stores.redis_url) as redis:
-            keys = [key.decode() async for key in redis.scan_iter(f"throttle:{own_place.schema}:*")]
+async def test_nobody_is_named_in_redis_and_no_address_can_be_tried_on_what_stands_there(
+    stores: Stores, own_place: Place
+) -> None:
+    found = []
+    for secret in ("one secret that is long enough to sign with", "another secret that is long enough"):
+        async with throttled(stores, own_place, keys=[secret]) as house, Redis.from_url(stores.redis_url) as redis:
+            await sign_in(house, "somebody@example.org", address="198.51.100.77")
+            found.append({key.decode() async for key in redis.scan_iter(f"throttle:*{own_place.schema}*")})
 
-    assert len(keys) == 3
-    assert not any("somebody" in key or "198.51.100.77" in key for key in keys)
+    both, of_other_key = found[0], found[1] - found[0]
+    assert len(both) == len(of_other_key) == 3
+    assert not any("somebody" in key or "198.51.100.77" in key for key in found[1])

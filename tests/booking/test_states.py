@@ -38,7 +38,7 @@ from tests.examples import (
 
 Move = tuple[Status | None, type[BookingEvent], Status]
 
-DOCS = Path(__file__).parents[2] / "docs" / "states.md"
+DOCS = Path(__file__).parents[2] / "docs" / "reference" / "states.md"
 ROW = re.compile(r"\| (–|\w+) \| `(\w+)` \| (\w+) \|")
 
 TO = hours(14, 15, THURSDAY)

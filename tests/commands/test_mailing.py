@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -28,17 +28,19 @@ from commands.deadlines import carry_out
 from commands.deciding import Deciding
 from commands.due import DECLINE, Work
 from commands.letters import Kind, Letter, Letters
-from commands.mail_server import LogAlone, MailServer, TakesMail
+from commands.mail_server import SENT_WITHIN, LogAlone, MailServer, TakesMail
 from commands.mailing import ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE, Mailing, mailbox
-from commands.notices import Handed, Listed, State
+from commands.notices import LENT, Handed, Listed, State
 from commands.spaces import CreateSpace
 from commands.users import EraseUser, RegisterUser, VerifyEmail
-from journal.connection import Line
+from journal.connection import ANSWER_WITHIN, Line
+from journal.folding import Aggregates
 from journal.journal import Journal
 from tests.commands.people import SYSTEM, request
 from tests.examples import ALWAYS_OPEN, ANA, CLEO, DESK, HOUR, MEETING_ROOM, MONDAY_8AM, ROOM, TUESDAY, WEDNESDAY, at
 from tests.examples import hours as utc_hours
-from tests.journals import Place
+from tests.journal.go_between import GoBetween
+from tests.journals import Place, a_journal
 from tests.mail_servers import Mail, Server, a_mail_server
 
 KEY = "a secret key for tests that is long enough"
@@ -46,6 +48,7 @@ OLD_KEY = "the secret key that was in use before this one"
 EMAIL = "ana@example.org"
 SENDER = mailbox("Daybook <daybook@example.com>")
 LATER = timedelta(days=1)
+HEADERS = ["Message-ID", "Date", "From", "To", "Subject", "Auto-Submitted", "MIME-Version", "Content-Type"]
 
 
 @dataclass
@@ -222,9 +225,7 @@ async def test_what_people_wrote_is_text_alone_wherever_it_stands(post: Post) ->
     (mail,) = await post.send()
 
     assert mail.to == EMAIL
-    assert mail.message.keys() == [
-        *("Message-ID", "Date", "From", "To", "Subject", "Auto-Submitted", "MIME-Version", "Content-Type")
-    ]
+    assert mail.message.keys() == HEADERS
     assert mail.subject.startswith(
         'Confirmed: Room Bcc: all@example.org <script>alert("x")</script>; evil BEGIN:VALARM'
     )
@@ -249,6 +250,38 @@ async def test_an_address_beyond_ascii_and_a_name_of_anything_are_written_as_hea
     assert [str(one.display_name) for one in mail.message["To"].addresses] == ['J"ü, Bcc: x@example.org']
 
 
+@pytest.mark.parametrize("text", ["=?utf-8?q?Room=0D=0ABcc=3A_x=40example.org?=", "=?utf-8?b?DQpCY2M6IHhAeS5vcmc=?= ="])
+async def test_no_encoded_word_that_somebody_wrote_is_read_as_one(post: Post, text: str) -> None:
+    """RFC 2047 would have line ends within, and Python's headers write out what they decode."""
+    user_id, space_id = UUID(int=9), UUID(int=7)
+    account = Account(email="ben@example.org", full_name=text, password_hash="x")
+    await post.deciding.do(RegisterUser(user_id=user_id, account=account), by=SYSTEM, request=request())
+    description = Description(name=text, capacity=1, price_per_hour=MEETING_ROOM.price_per_hour)
+    await post.do(CreateSpace(space_id=space_id, description=description, opening_hours=ALWAYS_OPEN), by=CLEO)
+    slot = utc_hours(20, 21, TUESDAY)
+    await post.do(CreateBooking(booking_id=UUID(int=8), space_id=space_id, user_id=user_id, slot=slot), by=user_id)
+
+    (mail,) = await post.send()
+
+    assert mail.message.keys() == HEADERS
+    seen = text.replace("=?", "= ?")
+    assert mail.subject == f"Confirmed: {seen}, Tuesday 6 January 2026, 20:00"
+    assert [one.display_name for one in mail.message["To"].addresses] == [seen]
+
+
+async def test_an_address_that_headers_would_decode_is_sent_nothing(post: Post) -> None:
+    user_id = UUID(int=9)
+    account = Account(email="=?utf-8?q?a=0d=0abcc=3ax?=@example.org", full_name="Ben", password_hash="x")
+    await post.deciding.do(RegisterUser(user_id=user_id, account=account), by=SYSTEM, request=request())
+    slot = utc_hours(20, 21, TUESDAY)
+    await post.do(CreateBooking(booking_id=UUID(int=8), space_id=ROOM, user_id=user_id, slot=slot), by=user_id)
+
+    assert await post.send() == []
+
+    (dead,) = await post.listed()
+    assert (dead.state, dead.error) == (State.DEAD, "the address cannot be written into a header")
+
+
 async def test_a_notice_that_is_delivered_twice_is_sent_once(post: Post) -> None:
     await post.book()
     handed, mailing = await post.handed(), post.mailing()
@@ -257,6 +290,10 @@ async def test_a_notice_that_is_delivered_twice_is_sent_once(post: Post) -> None
     await mailing.send(handed)
 
     assert len(post.server.mails) == 1
+
+
+def test_a_loan_outlives_the_wait_for_a_mail_server() -> None:
+    assert LENT.total_seconds() > SENT_WITHIN + 3 * ANSWER_WITHIN, "before and after it the journal is asked"
 
 
 async def test_two_workers_never_send_the_same(post: Post) -> None:
@@ -278,9 +315,9 @@ async def test_a_refusal_that_passes_is_waited_out_with_growing_pauses(
 ) -> None:
     first, second = await post.book(), await post.book(start=11)
     post.server.to_recipient = lambda _: "451 4.3.0 ana@example.org: try again"
-    clock, pauses = MONDAY_8AM, []
+    mailing, clock, pauses = post.mailing(), MONDAY_8AM, []
     for _ in range(4):
-        assert await post.send() == []
+        assert await post.send(mailing) == []
         told = [listed for listed in await post.listed() if listed.booking_id == first]
         pauses.append(told[0].at - clock)
         clock += FIRST_PAUSE * 2 ** len(pauses)
@@ -291,6 +328,7 @@ async def test_a_refusal_that_passes_is_waited_out_with_growing_pauses(
 
     assert told[0].error == "the mail server refused: 451 4.3.0"
     assert EMAIL not in caplog.text
+    assert caplog.messages == ["notices wait: the mail server refused: 451 4.3.0"]
     for n, pause in enumerate(pauses):
         assert FIRST_PAUSE * 2**n / 2 <= pause <= FIRST_PAUSE * 2**n
     of_first = [mail.subject.partition(":")[0] for mail in sent if str(first) in mail.text]
@@ -341,12 +379,55 @@ async def test_a_mail_refused_for_good_is_dead_and_one_that_is_slow_is_not(post:
     (slow,) = await post.listed()
     post.server.hangs = False
     post.server.to_mail = lambda _: "554 5.7.1 spam"
-    post.place.set_clock(at(9))
+    assert await notices.retry(post.journal) == 1, "nobody has to wait for the pause to end"
     assert await post.send() == []
     (refused,) = await post.listed()
 
     assert (slow.state, slow.error) == (State.WAITING, "the mail server did not answer in time")
     assert (refused.state, refused.error) == (State.DEAD, "the mail server refused: 554 5.7.1")
+
+
+@pytest.mark.parametrize("lost", [GoBetween.lose_question, GoBetween.lose_answer])
+async def test_what_was_taken_is_noted_though_the_journal_is_lost_just_then(
+    post: Post, lost: Callable[[GoBetween, str], None]
+) -> None:
+    await post.book()
+    handed = await post.handed()
+    async with GoBetween(post.place.url) as between, a_journal(post.place, url=between.url) as far:
+        server = MailServer(post.server.url, sender=SENDER.addr_spec)
+        lost(between, "set state = 'sent', sent_at")
+        await Mailing(far, Aggregates(far), server, sender=SENDER, keys=[KEY]).send(handed)
+
+    assert [listed.state for listed in await post.listed()] == [State.SENT]
+    assert len(post.server.mails) == 1
+
+
+async def test_a_notice_that_cannot_be_written_waits_and_holds_nobody_up(
+    post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = await post.book(notes="Nobody may read this")
+    await post.post()
+    with post.place.role() as role:
+        role.execute("update notices set kind = 'of another version'")
+    await post.book(start=11)
+
+    (sent,) = await post.send()
+
+    assert str(broken) not in sent.text
+    assert sorted((listed.state, listed.error) for listed in await post.listed() if listed.booking_id == broken) == [
+        (State.WAITING, "it could not be written: ValueError")
+    ]
+    assert "Nobody may read this" not in caplog.text
+
+
+async def test_a_notice_of_a_fact_that_is_not_there_is_dropped(post: Post) -> None:
+    await post.book()
+    await post.post()
+    with post.place.role() as role:
+        role.execute("update notices set position = 1")
+
+    assert await post.send() == []
+    assert await post.listed() == []
 
 
 async def test_what_is_over_by_the_time_it_could_be_told_is_not(post: Post) -> None:
@@ -388,7 +469,7 @@ async def test_where_there_is_no_mail_server_the_log_tells_that_there_was_a_noti
 async def test_a_letter_is_sent_with_the_token_that_is_good(post: Post, key: str) -> None:
     told: list[Letter] = []
     line = Line(post.place.url, post.place.schema, name="letters")
-    letters = Letters(line, key, told=told.append)
+    letters = Letters(line, key, writing=line, told=told.append)
     await letters.write(Kind.PASSWORD_RESET, EMAIL)
     await letters.write(Kind.VERIFICATION, "nobody@example.org")
     (reset,) = await post.send()

@@ -9,7 +9,7 @@ import pytest
 from api.query_routers import health
 from daybook import wiring
 from daybook.roles import ROLES
-from daybook.settings import Settings
+from daybook.settings import SIGNING, Settings
 from tests.deploy.manifests import (
     BASE,
     IMAGE,
@@ -126,7 +126,7 @@ def test_the_names_of_ports_lead_from_the_service_to_the_setting(manifests: list
     ports = {port["name"]: port["containerPort"] for port in api["ports"]}
     (service,) = of_kind(manifests, "Service").values()
 
-    assert ports["http"] == int(literals(BASE)["PORT"])
+    assert ports == {"http": int(literals(BASE)["PORT"]), "metrics": int(literals(BASE)["METRICS_PORT"])}
     assert [port["targetPort"] for port in service["spec"]["ports"]] == ["http"]
     for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
         assert api[probe]["httpGet"]["port"] == "http"
@@ -148,6 +148,28 @@ def test_selectors_select_the_pods_they_are_meant_for(manifests: list[Manifest])
     for scaler in of_kind(manifests, "HorizontalPodAutoscaler").values():
         assert scaler["spec"]["scaleTargetRef"]["name"] == "daybook-api"
         assert "replicas" not in deployments["daybook-api"]["spec"], "applying it would undo the scaling"
+
+
+def test_every_role_is_scraped_and_found_alive_where_it_tells_its_metrics(manifests: list[Manifest]) -> None:
+    for deployment in of_kind(manifests, "Deployment").values():
+        template = deployment["spec"]["template"]
+        (container,) = template["spec"]["containers"]
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        probed = [container[probe]["httpGet"] for probe in ("startupProbe", "livenessProbe")]
+
+        assert template["metadata"]["annotations"] == {
+            "prometheus.io/scrape": "true",
+            "prometheus.io/port": str(ports["metrics"]),
+            "prometheus.io/path": "/metrics",
+        }
+        assert ports["metrics"] == int(literals(BASE)["METRICS_PORT"])
+        assert {probe["port"] for probe in probed} == {"http" if "http" in ports else "metrics"}
+
+
+def test_whoever_signs_has_the_secret(manifests: list[Manifest]) -> None:
+    told = {container["args"][0]: {one["name"] for one in container["env"]} for _, container in containers(manifests)}
+
+    assert {role for role, names in told.items() if "SECRET_KEY" in names} == SIGNING
 
 
 def test_whoever_is_probed_has_what_is_asked_for(manifests: list[Manifest]) -> None:

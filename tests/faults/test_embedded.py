@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
+import yaml
 from redis import Redis
 
 from daybook import embedded, premises
@@ -108,6 +109,14 @@ def test_the_log_keeps_the_words_of_a_refused_row_to_itself(stores):
 
     assert "duplicate key" in stores.postgres.log.read_text()
     assert "ada@example.org" not in stores.postgres.log.read_text()
+
+
+def test_the_containers_server_logs_what_ours_does(stores):
+    service = yaml.safe_load(Path("docker-compose.yml").read_text())["services"]["postgres"]
+    settings = dict(setting.split("=") for setting in service["command"][2::2])
+
+    assert settings.keys() == {"log_error_verbosity", "log_min_error_statement"}
+    assert settings == {name: answered(stores.database_url, f"show {name}") for name in settings}
 
 
 def test_throw_away_stores_are_fast_rather_than_durable_and_leave_nothing():

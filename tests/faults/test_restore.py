@@ -33,7 +33,7 @@ async def booked(api: Api, token: str, space: str, *quarters: int) -> list[str]:
 
 
 def back_up(postgres: Postgres, to: Path) -> None:
-    """As docs/backup-and-restore.md says."""
+    """As docs/how-to/back-up-and-restore.md says."""
     tool = postgres.program.with_name("pg_basebackup")
     where = ["--host", os.fspath(postgres.premises.sockets), "--username", "postgres", "--pgdata", os.fspath(to)]
     subprocess.run([tool, *where, "--wal-method", "stream", "--checkpoint", "fast"], check=True, capture_output=True)

@@ -24,6 +24,7 @@ class GoBetween:
         self.url = make_conninfo(url, host=str(self._directory))
         self._lost: dict[bytes, tuple[bool, Callable[[], Awaitable[None]]]] = {}
         self._carrying: set[asyncio.Task[None]] = set()
+        self._clients: set[asyncio.StreamWriter] = set()
 
     def lose_question(self, words: str) -> None:
         """Lose the connection on which these words are said next, before PostgreSQL hears them."""
@@ -36,6 +37,12 @@ class GoBetween:
     async def lets_nobody_in(self) -> None:
         """From now on: as if PostgreSQL had gone."""
         self._listening.close()
+
+    async def is_gone(self) -> None:
+        """From now on, for those too who are connected."""
+        self._listening.close()
+        for client in self._clients:
+            client.transport.abort()
 
     async def __aenter__(self) -> "GoBetween":
         socket = self._directory / Path(self._server).name
@@ -53,6 +60,7 @@ class GoBetween:
         task = asyncio.current_task()
         assert task
         self._carrying.add(task)
+        self._clients.add(to_client)
         async with self._connected(to_client) as (server, to_server):
             back = asyncio.create_task(_pour(server, to_client))
             try:

@@ -1,9 +1,10 @@
-"""Writes what `tests/reference` knows of: `python -m tests.reference`, from the root."""
+"""Writes what `tests/reference` and `tests/postman` know of: `python -m tests.reference`, from the root."""
 
 import json
 import sys
 
-from tests.reference import facts, problems
+from tests.postman import collection
+from tests.reference import commands, facts, problems
 
 
 def main() -> None:
@@ -11,7 +12,13 @@ def main() -> None:
     before = {path.stem: json.loads(path.read_text()) for path in facts.SCHEMAS.glob("*.json")}
     if breaches := list(facts.breaches(before, facts.schemas_of())):
         sys.exit("\n".join([*breaches, "What is stored stays as it is: give the new shape the next version."]))
-    for path, text in {**facts.written(), problems.PAGE: problems.page()}.items():
+    written = {
+        **facts.written(),
+        **collection.written(),
+        problems.PAGE: problems.page(),
+        commands.PAGE: commands.page(),
+    }
+    for path, text in written.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
 
