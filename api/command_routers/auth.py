@@ -11,11 +11,10 @@ from pydantic_core import PydanticCustomError
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
-from api import cookies
+from api import cookies, correlation
 from api.answers import json_of
 from api.auth import REFRESHING, CurrentUser, own_account, unauthenticated
 from api.bodies import FORM, JSON, Body, StrictRoute, from_json_or_form
-from api.correlation import correlation_id
 from api.documents import DetailDocument, RegisteredDocument, TokenDocument, user_document
 from api.problems import PROBLEMS, Problem, refusing
 from api.rooms import Rooms, rooms_of
@@ -94,7 +93,9 @@ async def register(body: Registration, request: Request) -> Response:
     await rooms.throttling.count(Action.REGISTRATION, request)
     key, password = idempotency_key(request), body.password.get_secret_value()
     user_id = await _new_id(rooms, body.email, key)
-    sent = deciding.Request(command_id=user_id, correlation_id=correlation_id.get(), retryable=key is not None)
+    sent = deciding.Request(
+        command_id=user_id, correlation_id=correlation.correlation_id.get(), retryable=key is not None
+    )
     account = Account(email=body.email, full_name=body.full_name, password_hash=await rooms.passwords.hashed(password))
     command = RegisterUser(user_id=user_id, account=account)
     done = await rooms.deciding.do(command, by=Author.person(user_id), request=sent)
@@ -107,6 +108,7 @@ async def register(body: Registration, request: Request) -> Response:
     }
     answer = await entered(rooms, done, document, waits=waits(request), status=201)
     if token := await _signed_in(request, user_id, account.password_hash):
+        correlation.user_id.set(user_id)
         answer.headers.update(cookies.kept(rooms, token))
     answer.background = BackgroundTask(_write, rooms, Kind.VERIFICATION, account.email)
     return answer
@@ -209,6 +211,7 @@ async def sign_in(credentials: Annotated[Credentials, Depends(_credentials)], re
 
 
 def _signed(rooms: Rooms, user_id: UUID, refresh_token: str) -> Response:
+    correlation.user_id.set(user_id)
     document = {
         "access_token": rooms.tokens.issued_to(user_id),
         "token_type": "bearer",
@@ -289,7 +292,7 @@ async def _give_password(rooms: Rooms, user_id: UUID, password: SecretStr, *, se
 
 
 def _own_request() -> deciding.Request:
-    return deciding.Request(command_id=uuid4(), correlation_id=correlation_id.get())
+    return deciding.Request(command_id=uuid4(), correlation_id=correlation.correlation_id.get())
 
 
 class ResetRequest(Body):
