@@ -89,14 +89,18 @@ def asked(request: Request, model: type[Q]) -> Q:
         raise RequestValidationError([{**one, "loc": ("query", *one["loc"])} for one in error.errors()]) from None
 
 
-def _header(name: str, description: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
+def _header(name: str, description: str, **schema: str) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": description, "schema": {"type": "string", **schema}}
 
 
 IF_NONE_MATCH = _header("If-None-Match", "ETags of what the caller has: 304 if it is still so (RFC 9110 §13.1.2).")
 OF_VIEW: dict[str, Any] = {
     "parameters": [
-        _header("Read-After", "A position the answer is to show: the `Journal-Position` of what was just written."),
+        _header(
+            "Read-After",
+            "A position the answer is to show: the `Journal-Position` of what was just written.",
+            pattern="^[0-9]{1,18}$",
+        ),
         _header("Prefer", "`wait=N`: how many seconds Read-After is waited for (RFC 7240 §4.3)."),
         IF_NONE_MATCH,
     ]

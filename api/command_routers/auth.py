@@ -1,7 +1,7 @@
 """Accounts and signing in: register, sign in and out, stay signed in, change or reset a password, verify an address."""
 
 import logging
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID, uuid4
 
 from email_validator import EmailNotValidError, validate_email
@@ -77,6 +77,7 @@ class Credentials(Body):
 
     email: Annotated[str, StringConstraints(max_length=254), AfterValidator(_address_if_one)]
     password: Annotated[SecretStr, Field(max_length=128)]
+    grant_type: Annotated[Literal["password"], Field(description="As RFC 6749 §4.3.2 has it.")] = "password"
 
 
 @router.post(
@@ -163,7 +164,7 @@ async def _as_made(request: Request, user_id: UUID, asked: Account, password: st
 
 
 async def _credentials(request: Request) -> Credentials:
-    return await from_json_or_form(request, Credentials, email="username", password="password")
+    return await from_json_or_form(request, Credentials, email="username", password="password", grant_type="grant_type")
 
 
 _CREDENTIALS = {

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from api.auth import require_roles
 from api.bodies import Body, Reason, StrictRoute
 from api.documents import ChangedSpaceDocument, SpaceDocument
-from api.problems import PROBLEMS
+from api.problems import PROBLEMS, refusing
 from api.sending import COMMAND, CONDITIONAL, IfRevisions, Sender, TheSender
 from booking.opening_hours import WEEKDAYS, OpeningHours, Window
 from booking.spaces import SpecialHours
@@ -207,10 +207,11 @@ class SpaceChange(_Terms):
     status_code=201,
     response_model=SpaceDocument,
     dependencies=[Depends(require_roles("STAFF", "ADMIN"))],
+    responses=refusing(also={404: ["not-found"]}),
     openapi_extra=COMMAND,
 )
 async def create(body: SpaceRequest, sender: TheSender) -> Response:
-    """Offer a space."""
+    """Offer a space. Its managers are users there are."""
     done = await sender.do(
         CreateSpace(
             space_id=sender.new_id,

@@ -150,6 +150,14 @@ async def test_signing_in_takes_json_and_the_form_of_oauth(house: House, as_form
     assert me.json()["email"] == asked["email"].lower()
 
 
+async def test_a_form_for_another_grant_than_a_passwords_gets_no_token(house: House) -> None:
+    form = {"grant_type": "client_credentials", "username": "ana@example.org", "password": PASSWORD}
+
+    answer = await house.client().post("/auth/login", data=form)
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/grant_type")
+
+
 async def test_a_password_counts_to_its_last_byte_and_in_either_form_of_an_accent(house: House) -> None:
     nobody, asked = house.client(), somebody(password="e" * 127 + "é")
     await nobody.post("/auth/register", json=asked)

@@ -1,0 +1,71 @@
+"""Schemathesis asks a listening API what its OpenAPI document allows and much that it does not, and finds nothing."""
+
+import asyncio
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import uvicorn
+
+from api.protocol import Protocol
+from booking.roles import Role
+from commands.command import Author
+from commands.deciding import Request
+from commands.users import ChangeUser
+from daybook.embedded import Stores
+from tests.api.houses import House, a_house, a_slot
+from tests.journals import Place
+
+CONFIG = Path(__file__).with_name("schemathesis.toml")
+
+
+@asynccontextmanager
+async def listening(house: House) -> AsyncIterator[str]:
+    """The address at which the façade answers HTTP from here."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(house.app, http=Protocol, lifespan="off", proxy_headers=False, log_config=None)
+        config.load()
+        server = uvicorn.Server(config)
+        server.lifespan = config.lifespan_class(config)
+        await server.startup(sockets=[listener])
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            await server.shutdown(sockets=[listener])
+
+
+async def furnished(house: House) -> dict[str, str]:
+    """An ADMIN's token, and the ids of what is there to be asked for."""
+    who = {"email": "admin@example.org", "password": "correct horse", "full_name": "Mr Okafor"}
+    registered = (await house.client().post("/auth/register", json=who)).json()
+    promotion = ChangeUser(user_id=UUID(registered["user"]["id"]), role=Role.ADMIN)
+    as_system = Request(command_id=uuid4(), correlation_id="test")
+    await house.rooms.deciding.do(promotion, by=Author.system("test"), request=as_system)
+    user_id, space_id = await house.user(), await house.space()
+    booking = await house.client(user_id).post("/bookings", json={"space_id": space_id, **a_slot(10, 12)})
+    admin = house.client(Authorization=f"Bearer {registered['access_token']}")
+    key = await admin.post("/admin/api-keys", json={"name": "Archive", "scopes": ["audit:read"]})
+    return {
+        "TOKEN": registered["access_token"],
+        "SPACE_ID": space_id,
+        "BOOKING_ID": booking.json()["id"],
+        "USER_ID": str(user_id),
+        "KEY_ID": key.json()["id"],
+    }
+
+
+async def test_schemathesis_finds_nothing(stores: Stores, own_place: Place, tmp_path: Path) -> None:
+    async with a_house(stores, own_place) as house, listening(house) as url:
+        ran = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "schemathesis.cli", "--config-file", CONFIG, "run", f"{url}/openapi.json"),
+            *("--no-color", "--warnings", "off"),
+            env=os.environ | await furnished(house),
+            cwd=tmp_path,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        told, _ = await ran.communicate()
+    assert ran.returncode == 0, told.decode()[-8_000:]
