@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,6 +16,7 @@ from httpx import ASGITransport, AsyncClient
 from httpx import Request as Sent
 from httpx import Response as Answer
 from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
 
 from api.app import ROUTERS, create_app
 from api.callers import Callers
@@ -41,7 +43,7 @@ from journal.journal import Journal
 from projections import activity, availability, bookings, spaces, utilisation
 from projections.following import Follower
 from projections.reading import Views
-from tests.api.served import InTurns, Served, left_out
+from tests.api.served import InTurns, Served, forwarded, left_out
 from tests.journals import Place
 
 SECRET = "a secret for tests that is long enough to sign with"
@@ -55,8 +57,8 @@ class House:
     """A running façade. Whoever asks it something reads after everything it told anybody, however slow the machine."""
 
     rooms: Rooms
+    made: FastAPI
     following: bool = True
-    made: FastAPI | None = None  # None where others serve it
     written: list[Letter] | None = None
     place: Place | None = None
     clients: list[AsyncClient] = field(default_factory=list)
@@ -64,7 +66,12 @@ class House:
 
     @property
     def app(self) -> FastAPI:
-        return self.made or left_out("the application is in another process")
+        return left_out("the application is in another process") if isinstance(self.place, Served) else self.made
+
+    @property
+    def asgi(self) -> ASGIApp:
+        """What answers a connection that a test holds in its own hands; where there are several, always the same."""
+        return partial(forwarded, self.place.urls[0]) if isinstance(self.place, Served) else self.made
 
     @property
     def letters(self) -> list[Letter]:
@@ -100,11 +107,11 @@ class House:
     async def _must_be_described(self, answer: Answer) -> None:
         """Fail for an answer, other than a fault, that the OpenAPI document does not know of its operation."""
         method, path, status = answer.request.method, answer.request.url.path, str(answer.status_code)
-        for route in self.app.routes:
+        for route in self.made.routes:
             if isinstance(route, APIRoute) and method in route.methods and route.path_regex.match(path):
                 if not route.include_in_schema or status == "500":
                     return
-                responses = _described(self.app, route.path_format)[method.lower()]["responses"]
+                responses = _described(self.made, route.path_format)[method.lower()]["responses"]
                 assert status in responses, f"{method} {route.path} answers {status}, which OpenAPI does not tell"
                 if answer.headers.get("Content-Type") == PROBLEM_JSON:
                     code = orjson.loads(await answer.aread())["type"].rpartition(":")[2]
@@ -165,6 +172,9 @@ async def a_house(
         or not unverified_may_book
         or proxies
         or redis_url
+        or private_webhooks
+        or origins
+        or not described
         or (limits, window) != (GENEROUS, MINUTE)
     ):
         left_out("it has settings of its own")
@@ -204,12 +214,12 @@ async def a_house(
         secure_cookies=secure_cookies,
         unverified_may_book=unverified_may_book,
     )
-    app = None if served else create_app(rooms, version="1.2.3", described=described, reset=reset)
-    house = House(rooms, following, app, None if served else letters, place)
+    app = create_app(rooms, version="1.2.3", described=described, reset=reset)
+    house = House(rooms, app, following, None if served else letters, place)
     following_here = following and not served
     follower = asyncio.create_task(Follower(stores.redis_url, place.schema, journal).run()) if following_here else None
     try:
-        async with app.router.lifespan_context(app) if app else nullcontext():
+        async with nullcontext() if served else app.router.lifespan_context(app):
             if following:
                 await _views_answer(views)
             yield house

@@ -3,17 +3,19 @@
 With `--two-of-everything` the tests of the façade speak to these instead of an application in their own process.
 """
 
+import asyncio
 import itertools
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from pathlib import Path
 from typing import Never
 
 import pytest
-from httpx import URL, AsyncBaseTransport, AsyncHTTPTransport, Request, Response
+from httpx import URL, AsyncBaseTransport, AsyncClient, AsyncHTTPTransport, Request, Response
 from pydantic import SecretStr
+from starlette.types import Receive, Scope, Send
 
 from api.throttling import Limits
 from daybook import wiring
@@ -76,6 +78,28 @@ class InTurns(AsyncBaseTransport):
     async def aclose(self) -> None:
         for _, transport in itertools.islice(self._turns, 2):
             await transport.aclose()
+
+
+async def forwarded(url: str, scope: Scope, receive: Receive, send: Send) -> None:
+    """Have the process at `url` answer what an application is asked, piece by piece, as long as anybody listens."""
+
+    async def answered() -> None:
+        transport = AsyncHTTPTransport(verify=False)
+        async with (
+            AsyncClient(transport=transport, timeout=None) as client,
+            client.stream(scope["method"], url + scope["path"], headers=scope["headers"]) as answer,
+        ):
+            await send({"type": "http.response.start", "status": answer.status_code, "headers": answer.headers.raw})
+            async for piece in answer.aiter_raw():
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body"})
+
+    answering, hung_up = asyncio.create_task(answered()), asyncio.ensure_future(receive())
+    await asyncio.wait((answering, hung_up), return_when=asyncio.FIRST_COMPLETED)
+    for task in (answering, hung_up):
+        task.cancel()
+    with suppress(asyncio.CancelledError):
+        await answering
 
 
 @contextmanager

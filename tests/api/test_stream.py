@@ -87,7 +87,7 @@ async def streaming(
     house: House, user_id: UUID | None, *, after: int | None = None, token: str | None = None
 ) -> AsyncIterator[Stream]:
     """A connection to the stream with a token of the user, hung up at the end."""
-    app = house.app
+    app = house.asgi
     stream = Stream()
     headers = [] if after is None else [(b"last-event-id", b"%d" % after)]
     if user_id is not None:
