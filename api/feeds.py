@@ -62,7 +62,7 @@ class Feed:
     def _event(self, one: Entry) -> Event:
         booking, event = one.booking, Event()
         event.add("uid", f"{booking.id}@daybook")
-        event.add("sequence", booking.revision)
+        event.add("sequence", booking.revision - 1)  # as in mails about it
         event.add("dtstamp", booking.updated_at)
         event.add("created", booking.created_at)
         event.add("last-modified", booking.updated_at)

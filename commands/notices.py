@@ -79,16 +79,18 @@ insert into notices (notice_id, kind, booking_id, user_id, at, position)
 select w.notice_id, w.kind, w.booking_id, w.user_id, w.at, w.position from wanted w, moved
 on conflict (notice_id) do nothing
 """
+# The clock is asked apart from the rows, so that an index can be searched by what it says.
 _TAKE = """
 update notices n set lent_until = journal_now() + %(lent)s
 from (select w.notice_id from notices w
-      where w.state = 'waiting' and w.at <= journal_now() and (w.lent_until is null or w.lent_until <= journal_now())
+      where w.state = 'waiting' and w.at <= (select journal_now())
+      and (w.lent_until is null or w.lent_until <= journal_now())
       and not exists (
         select from notices b where b.booking_id = w.booking_id and b.state = 'waiting'
         and (b.position, b.kind = 'reminder') < (w.position, w.kind = 'reminder'))
       order by w.at
       limit greatest(0, least(%(limit)s, %(at_once)s - (
-        select count(*) from notices where lent_until is not null and lent_until > journal_now())))
+        select count(*) from notices where lent_until > (select journal_now()))))
       for update skip locked) t
 where n.notice_id = t.notice_id
 returning n.notice_id, n.attempts
@@ -99,7 +101,7 @@ where notice_id = %(notice_id)s and attempts = %(attempts)s and state = 'waiting
 returning notice_id, attempts, kind, booking_id, user_id, position, journal_now()
 """
 _SENT = """
-with over as (delete from notices where state = 'sent' and sent_at <= journal_now() - %(kept)s)
+with over as (delete from notices where state = 'sent' and sent_at <= (select journal_now()) - %(kept)s)
 update notices set state = 'sent', sent_at = journal_now(), lent_until = null, error = null
 where notice_id = %(notice_id)s and state <> 'sent'
 """

@@ -29,8 +29,9 @@ def test_a_setting_that_cannot_be_is_named(daybook):
     )
 
 
-def test_production_names_the_secret_it_lacks(daybook):
-    refused = daybook("up", APP_ENV="production")
+@pytest.mark.parametrize("command", ["up", "api", "work"])
+def test_production_names_the_secret_it_lacks(daybook, command):
+    refused = daybook(command, APP_ENV="production")
 
     assert refused.exit_code == 1
     assert refused.stderr == "daybook: SECRET_KEY must be set when APP_ENV is production\n"
