@@ -84,10 +84,13 @@ class Written:
 class Letters:
     """Writes letters and recognises their tokens. `told` is told of each letter; `key` is the secret key in use.
     Every method raises `Unavailable`.
+
+    `writing` is a line that nobody waits for but who has a letter sent: writing takes longer where there is an account.
     """
 
-    def __init__(self, line: Line, key: str, *, told: Callable[[Letter], None]) -> None:
+    def __init__(self, line: Line, key: str, *, writing: Line, told: Callable[[Letter], None]) -> None:
         self._line = line
+        self._writing = writing
         self._key = key
         self._told = told
 
@@ -102,7 +105,7 @@ class Letters:
             "life": GOOD_FOR[kind],
             "email": email,
         }
-        if await self._line.repeatable(_WRITE, parameters):
+        if await self._writing.repeatable(_WRITE, parameters):
             self._told(Letter(kind, email, token))
 
     async def to_user(self, user_id: UUID) -> list[Written]:

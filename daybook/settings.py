@@ -216,16 +216,20 @@ def new_secret() -> str:
 
 _PLACEHOLDER = re.compile(
     r"(change|replace)[-_ ]?(me|this|it)|place[-_ ]?holder|your[-_ ]?(own[-_ ]?)?(secret|key)|example|insert[-_ ]?here"
-    r"|(development|dev|test|default|dummy|super)[-_ ]?(secret|key)|(secret|jwt)[-_ ]?key",
-    re.IGNORECASE,
+    r"|(development|dev|test|default|dummy|super)[-_ ]?(secret|key)|(secret|jwt)[-_ ]?key"
+    r"|production|^<.*>$|^todo[\W_]|openssl|123456789|abcdefgh|qwertyui|^(?P<block>.+)(?P=block)+$",
+    re.IGNORECASE | re.DOTALL,
 )
+_PUBLISHED = {"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7"}
+"""Made by chance, but for the documentation of a framework, from where it is copied."""
 FEWEST_CHARACTERS = 10
 """Different ones in a secret: by chance, 32 bytes written in hexadecimal have fewer once in ten million times."""
 
 
 def _is_placeholder(secret: str) -> bool:
     """Whether a secret is one that stands in examples, or was typed to be long."""
-    return bool(secret) and (len(set(secret)) < FEWEST_CHARACTERS or _PLACEHOLDER.search(secret) is not None)
+    typed = len(set(secret)) < FEWEST_CHARACTERS or _PLACEHOLDER.search(secret) is not None
+    return bool(secret) and (typed or secret.lower() in _PUBLISHED)
 
 
 def own_directory(path: Path) -> Path:

@@ -81,7 +81,8 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
     redis_url = settings.redis_url.get_secret_value()
     views = Views(redis_url, schema, journal)
     passwords = Passwords(rounds=settings.password_rounds)
-    line = Line(settings.database_url.get_secret_value(), schema, name="api sessions")
+    line = Line(database_url, schema, name="api sessions")
+    writing = Line(database_url, schema, name="api letters")
     limits = Limits(**{field.name: getattr(settings, field.name) for field in fields(Limits)})
     keys = settings.secret_keys
     tokens = Tokens(keys, life=settings.access_token_life)
@@ -96,7 +97,7 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
             views=views,
             passwords=passwords,
             sessions=Sessions(line, keys, life=settings.refresh_token_life),
-            letters=Letters(line, keys[0], told=_tell if _tells_tokens(settings) else _keep_quiet),
+            letters=Letters(line, keys[0], writing=writing, told=_tell if _tells_tokens(settings) else _keep_quiet),
             tokens=tokens,
             keys=keys,
             throttling=throttling,
@@ -114,6 +115,7 @@ async def rooms(settings: Settings, tracing: "Tracing | None" = None) -> AsyncIt
         await streams.close()
         await throttling.close()
         await views.close()
+        await writing.close()
         await line.close()
         await journal.close()
 

@@ -343,8 +343,9 @@ async def request_verification(user: CurrentUser, request: Request) -> Response:
     rooms = rooms_of(request)
     account = await own_account(rooms, user.id)
     await rooms.throttling.count(Action.RESET, request, account=account.email)
-    await rooms.letters.write(Kind.VERIFICATION, account.email)
-    return json_of({"detail": "Instructions will be sent"})
+    answer = json_of({"detail": "Instructions will be sent"})
+    answer.background = BackgroundTask(_write, rooms, Kind.VERIFICATION, account.email)
+    return answer
 
 
 @router.post("/auth/verify", response_model=DetailDocument, responses=refusing(also={422: ["bad-token"]}))

@@ -181,7 +181,7 @@ async def a_house(
     keys, letters = [*keys, SECRET], list[Letter]()
     journal = Journal(url or place.url, place.schema)
     views = Views(stores.redis_url, place.schema, journal)
-    line = Line(place.url, place.schema, name="sessions")
+    line, writing = (Line(place.url, place.schema, name=name) for name in ("sessions", "letters"))
     passwords = Passwords(rounds=rounds)
     destinations = Destinations(private=private_webhooks)
     tokens = Tokens(keys, life=LIFE)
@@ -202,7 +202,7 @@ async def a_house(
         views=views,
         passwords=passwords,
         sessions=Sessions(line, keys),
-        letters=Letters(line, keys[0], told=letters.append),
+        letters=Letters(line, keys[0], writing=writing, told=letters.append),
         tokens=tokens,
         keys=keys,
         throttling=throttling,
@@ -234,6 +234,7 @@ async def a_house(
         destinations.close()
         await throttling.close()
         await views.close()
+        await writing.close()
         await line.close()
         await journal.close()
 

@@ -8,11 +8,15 @@ from uuid import uuid4
 import pytest
 from starlette.types import Message
 
+from commands import notices
 from commands.letters import Kind
+from commands.mail_server import MailServer
+from commands.mailing import Mailing, mailbox
 from daybook.embedded import Stores
-from tests.api.houses import House, a_house, a_slot
+from tests.api.houses import SECRET, House, a_house, a_slot
 from tests.api.test_sessions import OTHER, PASSWORD, Person, a_person
 from tests.journals import Place
+from tests.mail_servers import a_mail_server
 
 SAME = {"detail": "If the email exists, instructions will be sent"}
 
@@ -52,6 +56,21 @@ async def test_a_reset_password_takes_the_place_of_the_one_before_and_ends_every
     assert (await ana.elsewhere(OTHER)).cookies
 
 
+async def test_the_token_that_resets_a_password_comes_by_mail_to_the_address_alone(house: House, ana: Person) -> None:
+    sender, journal = mailbox("daybook@example.org"), house.rooms.journal
+    await asked_for(house, ana.email)
+    async with a_mail_server() as server:
+        to = MailServer(server.url, sender=sender.addr_spec)
+        mailing = Mailing(journal, house.rooms.deciding.aggregates, to, sender=sender, keys=[SECRET])
+        while handed := await notices.take(journal, limit=10):
+            for one in handed:
+                await mailing.send(one)
+    reset = next(mail for mail in server.mails if mail.to == ana.email and mail.subject == "Reset your password")
+    token = reset.text.partition("Token: ")[2].partition("\n")[0]
+
+    assert await confirmed(house, token) == 200
+
+
 async def test_whether_an_address_has_an_account_is_not_told(house: House) -> None:
     before = len(house.letters)
 
@@ -63,33 +82,62 @@ async def test_whether_an_address_has_an_account_is_not_told(house: House) -> No
 
 async def test_the_answer_is_given_before_anything_is_looked_up(house: House, place: Place, ana: Person) -> None:
     """What takes time only where there is an account comes later, so nobody can tell by the time."""
-    answered = asyncio.Event()
-    body = json.dumps({"email": ana.email}).encode()
     before = len(house.letters)
+    with place.owner() as owner, owner.transaction():
+        owner.execute("lock table letters in access exclusive mode")
+        asking = await answered(house, "/auth/password-reset/request", email=ana.email)
+    await asking
+    assert len(house.letters) == before + 1
+
+
+async def answered(house: House, path: str, authorization: str = "", **body: str) -> asyncio.Task[None]:
+    """What still goes on once the answer was sent."""
+    done, sent = asyncio.Event(), json.dumps(body).encode()
 
     async def receive() -> Message:
-        return {"type": "http.request", "body": body, "more_body": False}
+        return {"type": "http.request", "body": sent, "more_body": False}
 
     async def send(message: Message) -> None:
         if message["type"] == "http.response.body" and not message.get("more_body"):
-            answered.set()
+            done.set()
 
+    headers = {
+        "content-type": "application/json",
+        "content-length": str(len(sent)),
+        "authorization": authorization,
+    }
     scope = {
         "type": "http",
         "method": "POST",
-        "path": "/auth/password-reset/request",
-        "raw_path": b"/auth/password-reset/request",
+        "path": path,
+        "raw_path": path.encode(),
         "query_string": b"",
-        "headers": [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())],
+        "headers": [(name.encode(), value.encode()) for name, value in headers.items() if value],
         "client": ("127.0.0.1", 123),
     }
+    asking = asyncio.create_task(house.app(scope, receive, send))
+    await asyncio.wait_for(done.wait(), 3)
+    assert not asking.done()
+    return asking
+
+
+async def test_nobody_can_tell_by_what_comes_after_it_that_a_letter_is_being_written(
+    house: House, place: Place, ana: Person
+) -> None:
+    """Where there is no account nothing is written, so that whatever waits for the writing would tell of one."""
+    stranger = await a_person(house)
     with place.owner() as owner, owner.transaction():
-        owner.execute("lock table letters in access exclusive mode")
-        asking = asyncio.create_task(house.app(scope, receive, send))
-        await asyncio.wait_for(answered.wait(), 3)
-        assert not asking.done()
-    await asking
-    assert len(house.letters) == before + 1
+        owner.execute("lock table letters in exclusive mode")  # they can be read
+        writing = await answered(house, "/auth/password-reset/request", email=ana.email)
+        await asyncio.to_thread(place.wait_for_a_lock)
+        async with asyncio.timeout(3):
+            refreshed = await stranger.browser.post("/auth/refresh")
+            guessed = await confirmed(house, "a guess")
+            another = await answered(house, "/auth/verify/request", stranger.api.headers["Authorization"])
+    await writing
+    await another
+
+    assert (refreshed.status_code, guessed) == (200, 422)
 
 
 async def test_a_token_is_good_once_and_ends_those_sent_before(house: House, ana: Person) -> None:

@@ -179,7 +179,7 @@ async def test_of_another_journal_everything_begins_anew_and_letters_stay(
     place.begin_anew()
     await register(deciding, ANA)
     line = Line(place.url, place.schema, name="letters")
-    await Letters(line, "a key", told=lambda _: None).write(LetterKind.VERIFICATION, f"{ANA}@example.com")
+    await Letters(line, "a key", writing=line, told=lambda _: None).write(LetterKind.VERIFICATION, f"{ANA}@example.com")
     await line.close()
     enter(place, BOOKED)
 

@@ -42,7 +42,7 @@ def sent() -> list[Letter]:
 
 @pytest.fixture
 def letters(line: Line, sent: list[Letter]) -> Letters:
-    return Letters(line, KEY, told=sent.append)
+    return Letters(line, KEY, writing=line, told=sent.append)
 
 
 async def signed_in(sessions: Sessions, user: UUID, password_hash: str = "x") -> str:

@@ -1,9 +1,10 @@
 """Settings: read once, refused by name when they cannot be, and silent about what is secret."""
 
 import re
+from base64 import b64encode
 from datetime import timedelta
 from pathlib import Path
-from secrets import token_hex
+from secrets import choice, token_bytes, token_hex
 
 import pytest
 from pydantic import ValidationError
@@ -127,6 +128,14 @@ PLACEHOLDERS = [
     "a secret as it stands in the example file",
     "a" * 64,
     "0123" * 16,
+    "please-change-in-production-0123456789",
+    "dev-only-not-for-production-use-12345",
+    "0123456789abcdef0123456789abcdef",
+    "k9-Zq_4rTw7Xb2Lm" * 3,
+    "<generate with openssl rand -hex 32>",
+    "TODO-set-a-real-value-before-deploying",
+    "todo_set_a_real_value_before_deploying",
+    "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
 ]
 
 
@@ -153,7 +162,7 @@ def test_production_does_not_start_with_a_short_secret_and_names_it(monkeypatch,
 def test_production_starts_with_a_secret_made_by_chance(monkeypatch):
     for _ in range(100):
         monkeypatch.setenv("SECRET_KEY", settings.new_secret())
-        monkeypatch.setenv("PREVIOUS_SECRET_KEY", token_hex(32))
+        monkeypatch.setenv("PREVIOUS_SECRET_KEY", choice((token_hex(32), b64encode(token_bytes(48)).decode())))
 
         assert settings.read(signs=True).app_env == "production"
 
