@@ -129,6 +129,7 @@ def started(
         for process in processes:
             process.start()
             running.callback(process.stop)
+        running.callback(lambda: [process.process.terminate() for process in processes])  # together, then one by one
         yield processes
 
 

@@ -49,6 +49,7 @@ async def test_a_system_that_is_not_for_development_offers_none_of_it(stores: St
     assert not [path for path in paths if path.startswith("/dev")]
 
 
+@pytest.mark.one_process("it signs in with passwords that cost as much as in production")
 async def test_seeding_makes_sign_ins_and_spaces_and_again_nothing(house: House) -> None:
     first = await house.client().post("/dev/seed")
     _, position, _ = await house.rooms.journal.head()
@@ -134,6 +135,7 @@ async def test_after_a_reset_texts_are_sealed_under_the_new_keys(
     assert [notes for fact in facts if (notes := getattr(fact.event, "notes", None))] == ["quietly"]
 
 
+@pytest.mark.one_process("it signs in with passwords that cost as much as in production")
 async def test_the_story_from_seed_to_deactivation(house: House) -> None:
     seeded = (await house.client().post("/dev/seed")).json()
     form = {"username": seeded["admin_email"], "password": seeded["admin_password"]}

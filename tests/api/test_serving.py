@@ -14,6 +14,8 @@ from daybook.embedded import Stores
 from tests.journals import Place
 from tests.processes import Api, Running, a_space, daybook, free_port, registered, seeded, slot
 
+pytestmark = pytest.mark.one_process("it starts processes of its own")
+
 
 @pytest.fixture(scope="module")
 def api(stores: Stores, place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:

@@ -33,6 +33,7 @@ def bears(client: AsyncClient, signed: dict[str, Any]) -> None:
     client.headers["Authorization"] = f"Bearer {signed['access_token']}"
 
 
+@pytest.mark.one_process("letters are written in another process")
 async def test_the_whole_of_it(house: House) -> None:
     # Seeded, there are an administrator and spaces.
     admin = house.client()
