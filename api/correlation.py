@@ -18,7 +18,7 @@ user_id: ContextVar[UUID | None] = ContextVar("user_id", default=None)
 NOT_SAMPLED = "-00"
 """The end of a correlation id that is a trace's, where its caller traces nothing: every process has to know."""
 
-TRACEPARENT = re.compile(rb"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 """W3C Trace Context §3.2: the trace, the caller's span, the flags."""
 
 # An id is kept for ever, and no e-mail address is to be: what holds an `@`, written as it is or encoded, is no id.

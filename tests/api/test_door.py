@@ -66,11 +66,18 @@ async def test_without_one_a_request_goes_by_its_trace() -> None:
     by_trace = await client.get("/", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"})
     not_sampled = await client.get("/", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-00"})
     by_both = await client.get("/", headers={"traceparent": f"00-{TRACE}-00f067aa0ba902b7-01", "X-Request-ID": "mine"})
-    by_none = await client.get("/", headers={"traceparent": f"00-{'0' * 32}-00f067aa0ba902b7-01"})
+    by_none = [
+        (await client.get("/", headers={"traceparent": invalid})).text
+        for invalid in (
+            f"00-{'0' * 32}-00f067aa0ba902b7-01",
+            f"00-{TRACE}-{'0' * 16}-01",
+            f"ff-{TRACE}-00f067aa0ba902b7-01",
+        )
+    ]
 
     assert (by_trace.text, by_both.text) == (TRACE, "mine")
     assert not_sampled.text == f"{TRACE}-00"
-    assert by_none.text != "0" * 32
+    assert not {"0" * 32, TRACE} & set(by_none)
 
 
 async def test_two_requests_have_two_ids() -> None:

@@ -8,11 +8,15 @@ from uuid import uuid4
 import pytest
 from starlette.types import Message
 
+from commands import notices
 from commands.letters import Kind
+from commands.mail_server import MailServer
+from commands.mailing import Mailing, mailbox
 from daybook.embedded import Stores
-from tests.api.houses import House, a_house, a_slot
+from tests.api.houses import SECRET, House, a_house, a_slot
 from tests.api.test_sessions import OTHER, PASSWORD, Person, a_person
 from tests.journals import Place
+from tests.mail_servers import a_mail_server
 
 SAME = {"detail": "If the email exists, instructions will be sent"}
 
@@ -50,6 +54,21 @@ async def test_a_reset_password_takes_the_place_of_the_one_before_and_ends_every
     before = await house.client().post("/auth/login", json={"email": ana.email, "password": PASSWORD})
     assert before.status_code == 401
     assert (await ana.elsewhere(OTHER)).cookies
+
+
+async def test_the_token_that_resets_a_password_comes_by_mail_to_the_address_alone(house: House, ana: Person) -> None:
+    sender, journal = mailbox("daybook@example.org"), house.rooms.journal
+    await asked_for(house, ana.email)
+    async with a_mail_server() as server:
+        to = MailServer(server.url, sender=sender.addr_spec)
+        mailing = Mailing(journal, house.rooms.deciding.aggregates, to, sender=sender, keys=[SECRET])
+        while handed := await notices.take(journal, limit=10):
+            for one in handed:
+                await mailing.send(one)
+    reset = next(mail for mail in server.mails if mail.to == ana.email and mail.subject == "Reset your password")
+    token = reset.text.partition("Token: ")[2].partition("\n")[0]
+
+    assert await confirmed(house, token) == 200
 
 
 async def test_whether_an_address_has_an_account_is_not_told(house: House) -> None:

@@ -202,7 +202,8 @@ async def test_a_receiver_that_says_it_is_gone_is_sent_nothing_until_it_is_enabl
     receiver.answer = lambda _: 200
     await post.do(Switch(webhook_id=webhook_id, is_active=True))
     await post.settle()
-    assert [one.booking for one in receiver.received[1:]] == [FIRST.booking_id, SECOND.booking_id]
+    assert {one.booking for one in receiver.received[1:]} == {FIRST.booking_id, SECOND.booking_id}
+    assert len(receiver.received) == 3
 
 
 async def test_a_webhook_that_was_removed_is_sent_nothing_and_forgotten(post: Post, receiver: Receiver) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -28,17 +28,19 @@ from commands.deadlines import carry_out
 from commands.deciding import Deciding
 from commands.due import DECLINE, Work
 from commands.letters import Kind, Letter, Letters
-from commands.mail_server import LogAlone, MailServer, TakesMail
+from commands.mail_server import SENT_WITHIN, LogAlone, MailServer, TakesMail
 from commands.mailing import ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE, Mailing, mailbox
-from commands.notices import Handed, Listed, State
+from commands.notices import LENT, Handed, Listed, State
 from commands.spaces import CreateSpace
 from commands.users import EraseUser, RegisterUser, VerifyEmail
-from journal.connection import Line
+from journal.connection import ANSWER_WITHIN, Line
+from journal.folding import Aggregates
 from journal.journal import Journal
 from tests.commands.people import SYSTEM, request
 from tests.examples import ALWAYS_OPEN, ANA, CLEO, DESK, HOUR, MEETING_ROOM, MONDAY_8AM, ROOM, TUESDAY, WEDNESDAY, at
 from tests.examples import hours as utc_hours
-from tests.journals import Place
+from tests.journal.go_between import GoBetween
+from tests.journals import Place, a_journal
 from tests.mail_servers import Mail, Server, a_mail_server
 
 KEY = "a secret key for tests that is long enough"
@@ -290,6 +292,10 @@ async def test_a_notice_that_is_delivered_twice_is_sent_once(post: Post) -> None
     assert len(post.server.mails) == 1
 
 
+def test_a_loan_outlives_the_wait_for_a_mail_server() -> None:
+    assert LENT.total_seconds() > SENT_WITHIN + 3 * ANSWER_WITHIN, "before and after it the journal is asked"
+
+
 async def test_two_workers_never_send_the_same(post: Post) -> None:
     for start in range(9, 19):
         await post.book(start=start)
@@ -379,6 +385,49 @@ async def test_a_mail_refused_for_good_is_dead_and_one_that_is_slow_is_not(post:
 
     assert (slow.state, slow.error) == (State.WAITING, "the mail server did not answer in time")
     assert (refused.state, refused.error) == (State.DEAD, "the mail server refused: 554 5.7.1")
+
+
+@pytest.mark.parametrize("lost", [GoBetween.lose_question, GoBetween.lose_answer])
+async def test_what_was_taken_is_noted_though_the_journal_is_lost_just_then(
+    post: Post, lost: Callable[[GoBetween, str], None]
+) -> None:
+    await post.book()
+    handed = await post.handed()
+    async with GoBetween(post.place.url) as between, a_journal(post.place, url=between.url) as far:
+        server = MailServer(post.server.url, sender=SENDER.addr_spec)
+        lost(between, "set state = 'sent', sent_at")
+        await Mailing(far, Aggregates(far), server, sender=SENDER, keys=[KEY]).send(handed)
+
+    assert [listed.state for listed in await post.listed()] == [State.SENT]
+    assert len(post.server.mails) == 1
+
+
+async def test_a_notice_that_cannot_be_written_waits_and_holds_nobody_up(
+    post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = await post.book(notes="Nobody may read this")
+    await post.post()
+    with post.place.role() as role:
+        role.execute("update notices set kind = 'of another version'")
+    await post.book(start=11)
+
+    (sent,) = await post.send()
+
+    assert str(broken) not in sent.text
+    assert sorted((listed.state, listed.error) for listed in await post.listed() if listed.booking_id == broken) == [
+        (State.WAITING, "it could not be written: ValueError")
+    ]
+    assert "Nobody may read this" not in caplog.text
+
+
+async def test_a_notice_of_a_fact_that_is_not_there_is_dropped(post: Post) -> None:
+    await post.book()
+    await post.post()
+    with post.place.role() as role:
+        role.execute("update notices set position = 1")
+
+    assert await post.send() == []
+    assert await post.listed() == []
 
 
 async def test_what_is_over_by_the_time_it_could_be_told_is_not(post: Post) -> None:

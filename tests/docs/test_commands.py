@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,18 +49,32 @@ def api(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ap
         yield api
 
 
+@pytest.fixture(scope="module")
+def warm() -> Iterator[Path]:
+    """The socket of a `daybook` that has imported everything already."""
+    with tempfile.TemporaryDirectory() as directory:  # the path of a socket is short
+        at = Path(directory) / "warm"
+        command = [sys.executable, "-m", "tests.docs.warm", at]
+        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as running:
+            assert running.stdout
+            assert running.stdout.readline() == b"ready\n"
+            yield at
+            running.terminate()
+
+
 @pytest.fixture
-def desk(tmp_path: Path, api: Api) -> Path:
+def desk(tmp_path: Path, warm: Path) -> Path:
     """A directory to run a page in: beside the files that pages name, with `daybook` and the stand-ins on its PATH."""
     for name in ("docs", "deploy", "Makefile", "docker-compose.yml", "Dockerfile", ".env.example", "pyproject.toml"):
         (tmp_path / name).symlink_to(ROOT / name)
     programs = tmp_path / "bin"
     programs.mkdir()
-    stand_in = Path(__file__).with_name("stand_in.py")
-    ours = {"daybook": f'"{sys.executable}" -P -m daybook "$@"'}
-    ours |= dict.fromkeys(STOOD_IN_FOR, f'"{sys.executable}" -S "{stand_in}" "$0" "$@"')
+    beside = Path(__file__).parent
+    lasting = f'case "$1" in up|api|follow|work) exec "{sys.executable}" -P -m daybook "$@";; esac'
+    ours = {"daybook": f'{lasting}\nexec "{sys.executable}" -S "{beside / "ask.py"}" "{warm}" "$@"'}
+    ours |= dict.fromkeys(STOOD_IN_FOR, f'exec "{sys.executable}" -S "{beside / "stand_in.py"}" "$0" "$@"')
     for name, command in ours.items():
-        (programs / name).write_text(f"#!/bin/sh\nexec {command}\n")
+        (programs / name).write_text(f"#!/bin/sh\n{command}\n")
         (programs / name).chmod(0o755)
     return tmp_path
 

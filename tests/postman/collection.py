@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from api.describing import described
+from api.query_routers.calendars import ICALENDAR
 from tests.api.houses import every_route
 from tests.postman.story import CHAPTERS, Step
 
@@ -36,7 +37,6 @@ _AFTER = """\
 const headers = pm.response.headers;
 const kept = (name) => pm.collectionVariables.get(name);
 pm.test("it has an id", () => pm.expect(headers.has("X-Request-ID")).to.be.true);
-pm.test("it is kept nowhere", () => pm.expect(headers.get("Cache-Control")).to.eql("no-store"));
 """
 
 
@@ -129,7 +129,7 @@ def _body(step: Step, operation: _Operation) -> Node:
 
 
 def _url(step: Step, operation: _Operation) -> Node:
-    path = operation.path.replace("{", ":").replace("}", "").lstrip("/")
+    path = "/".join(_segment(one, step) for one in operation.path.lstrip("/").split("/"))
     query = "&".join(f"{name}={value}" for name, value in step.query.items())
     url: Node = {
         "raw": f"{{{{base_url}}}}/{path}{'?' if query else ''}{query}",
@@ -138,9 +138,15 @@ def _url(step: Step, operation: _Operation) -> Node:
     }
     if step.query:
         url["query"] = [{"key": name, "value": value} for name, value in step.query.items()]
-    if step.path:
-        url["variable"] = [{"key": name, "value": value} for name, value in step.path.items()]
+    if named := {name: value for name, value in step.path.items() if f":{name}" in url["path"]}:
+        url["variable"] = [{"key": name, "value": value} for name, value in named.items()]
     return url
+
+
+def _segment(segment: str, step: Step) -> str:
+    """Postman knows a variable by its colon where it is all of a segment; elsewhere it stands there itself."""
+    is_whole = segment.startswith("{") and segment.endswith("}")
+    return f":{segment[1:-1]}" if is_whole else segment.format_map(step.path)
 
 
 def _assertions(step: Step, operation: _Operation, document: Node) -> Iterator[str]:
@@ -150,6 +156,9 @@ def _assertions(step: Step, operation: _Operation, document: Node) -> Iterator[s
         raise ValueError(f"{step.operation} does not answer {status}")
     content: Mapping[str, Node] = responses[status].get("content", {})
     yield _AFTER.rstrip()
+    is_feed = ICALENDAR in responses.get("200", {}).get("content", {})
+    cached = "private, no-cache" if is_feed and status < "400" else "no-store"
+    yield f'pm.test("it is kept by nobody else", () => pm.expect(headers.get("Cache-Control")).to.eql("{cached}"));'
     yield f'pm.test("it answers {status}", () => pm.response.to.have.status({status}));'
     for name, header in responses[status]["headers"].items():
         if header["required"] and name != "X-Request-ID":
@@ -157,6 +166,11 @@ def _assertions(step: Step, operation: _Operation, document: Node) -> Iterator[s
             if name == "Journal-Position":
                 yield 'pm.collectionVariables.set("position", headers.get("Journal-Position"));'
     for kind, media in content.items():
+        if kind == ICALENDAR:
+            yield f'pm.test("it is {kind}", () => pm.expect(headers.get("Content-Type")).to.include("{kind}"));'
+            yield "const body = pm.response.text();"
+            yield 'pm.test("it is whole", () => pm.expect(body.trimEnd().endsWith("END:VCALENDAR")).to.be.true);'
+            continue
         yield f'pm.test("it is {kind}", () => pm.expect(headers.get("Content-Type")).to.eql("{kind}"));'
         yield "const body = pm.response.json();"
         yield from _shape(media["schema"], document)

@@ -29,6 +29,8 @@ ADMIN, ANA, SERVICE = "admin_token", "ana_token", "api_key"
 
 _SPACE = {"space_id": "{{space_id}}"}
 _BOOKING = {"booking_id": "{{booking_id}}"}
+_WEBHOOK = {"webhook_id": "{{webhook_id}}"}
+_CALENDAR_TOKEN = {"token": "{{calendar_token}}"}
 _SLOT = {"start": "{{start}}", "end": "{{end}}"}
 _RANGE = {"from": "{{day}}", "to": "{{day}}"}
 _A_SPACE = {
@@ -446,6 +448,107 @@ CHAPTERS: Mapping[str, tuple[Step, ...]] = {
             headers={"Last-Event-ID": "none"},
             status=422,
             problem="bad-last-event-id",
+        ),
+    ),
+    "Others are told": (
+        Step(
+            operation="webhooks_add",
+            called="a receiver is told of bookings from now on",
+            by=ADMIN,
+            body={"url": "https://receiver.invalid/daybook", "events": ["BookingCreated", "BookingCancelled"]},
+            holds=("body.is_active === true", "body.secret.startsWith('whsec_')"),
+            keeps={"webhook_id": "body.id"},
+        ),
+        Step(
+            operation="webhooks_add",
+            called="nothing is sent to what only we can reach",
+            by=ADMIN,
+            body={"url": "http://169.254.169.254/latest/meta-data/", "events": ["BookingCreated"]},
+            status=422,
+            problem="invalid-request",
+            holds=("body.errors[0].code === 'address-not-allowed'",),
+        ),
+        Step(
+            operation="webhooks_every",
+            called="which there are",
+            by=ADMIN,
+            holds=("body.some((one) => one.id === kept('webhook_id'))", "body.every((one) => !('secret' in one))"),
+        ),
+        Step(
+            operation="webhooks_switch",
+            called="it is sent nothing for a while",
+            by=ADMIN,
+            path=_WEBHOOK,
+            body={"is_active": False},
+            holds=("body.is_active === false",),
+        ),
+        Step(
+            operation="webhooks_rotate_secret",
+            called="it has another secret",
+            by=ADMIN,
+            path=_WEBHOOK,
+            holds=("body.secret.startsWith('whsec_')", "body.previous_secret_until !== null"),
+        ),
+        Step(
+            operation="webhooks_replay",
+            called="it will be sent everything once more",
+            by=ADMIN,
+            path=_WEBHOOK,
+            body={"from_position": 1},
+            holds=("body.position === 0",),
+        ),
+        Step(operation="webhooks_one", called="how it is", by=ADMIN, path=_WEBHOOK, holds=("!('secret' in body)",)),
+        Step(operation="webhooks_log", called="what it was sent", by=ADMIN, path=_WEBHOOK),
+        Step(operation="webhooks_remove", called="it is forgotten", by=ADMIN, path=_WEBHOOK),
+        Step(
+            operation="webhooks_one",
+            called="and gone",
+            by=ADMIN,
+            path=_WEBHOOK,
+            status=404,
+            problem="not-found",
+        ),
+        Step(
+            operation="calendars_make",
+            called="Ana's phone is to show her bookings",
+            by=ANA,
+            holds=("body.token.startsWith('dbc_')",),
+            keeps={"calendar_token": "body.token", "calendar_token_id": "body.id"},
+        ),
+        Step(operation="calendars_tokens", called="one token", by=ANA, holds=("body.length === 1",)),
+        Step(
+            operation="calendars_own",
+            called="it does",
+            query=_CALENDAR_TOKEN,
+            holds=("body.includes(`UID:${kept('booking_id')}@daybook`)",),
+            keeps={"etag": "headers.get('ETag')"},
+        ),
+        Step(
+            operation="calendars_own",
+            called="and is not told what it knows",
+            query=_CALENDAR_TOKEN,
+            headers={"If-None-Match": "{{etag}}"},
+            status=304,
+        ),
+        Step(
+            operation="calendars_of_space",
+            called="when the room is taken",
+            path=_SPACE,
+            query=_CALENDAR_TOKEN,
+            holds=("body.includes('SUMMARY:Your booking')",),
+        ),
+        Step(
+            operation="calendars_revoke",
+            called="the phone is lost",
+            by=ANA,
+            path={"token_id": "{{calendar_token_id}}"},
+        ),
+        Step(
+            operation="calendars_own",
+            called="and shows nothing any more",
+            query=_CALENDAR_TOKEN,
+            status=401,
+            problem="unauthenticated",
         ),
     ),
     "The end": (

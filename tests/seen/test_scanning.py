@@ -18,7 +18,7 @@ from tests.scanning import PASSWORD, SECRET_KEY, must_hold_no_secret, secrets_in
         "$2b$12$abcdefghijklmnopqrstuv",
         "postgresql://daybook:hunter2@db/daybook",
         "[parameters: {'notes': 'x'}]",
-        "DETAIL:  Failing row contains (1, 2).",
+        "DETAIL:  Key (email)=(x) already exists.",
         "a secret of this test",
     ],
 )
