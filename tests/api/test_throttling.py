@@ -17,7 +17,7 @@ from booking.roles import Role
 from daybook.embedded import Stores
 from tests.api.houses import GENEROUS, House, a_house
 from tests.api.test_api_keys import bearing, issued
-from tests.journals import Place
+from tests.journals import Place, a_place
 from tests.processes import eventually
 
 pytestmark = pytest.mark.one_process("it has limits of its own")
@@ -214,6 +214,35 @@ async def test_while_redis_is_away_each_process_counts_for_itself(stores: Stores
     assert statuses(answers) == [401, 401, 429]
     assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
     assert statuses(asked) == [401] * 40 + [429]
+
+
+async def test_while_redis_hangs_each_process_counts_for_itself_and_together_once_it_goes_on(
+    own_stores: Stores,
+) -> None:
+    assert own_stores.redis
+    limits = {"sign_ins_per_account": 2}
+    with a_place(own_stores) as place:
+        async with throttled(own_stores, place, **limits) as one, throttled(own_stores, place, **limits) as other:
+            assert (await sign_in(one, "a@example.org")).status_code == 401
+            hung = own_stores.redis.processes()
+            for process in hung:
+                process.suspend()
+            try:
+                began = asyncio.get_running_loop().time()
+                alone = [await sign_in(one, "b@example.org") for _ in range(3)]
+                took = asyncio.get_running_loop().time() - began
+            finally:
+                for process in hung:
+                    process.resume()
+
+            async def counted_together() -> bool:
+                email = f"{uuid4().hex}@example.org"
+                return statuses([await sign_in(house, email) for house in (one, other, one)]) == [401, 401, 429]
+
+            await eventually(counted_together, within=5)
+
+    assert statuses(alone) == [401, 401, 429]
+    assert took < 2
 
 
 async def test_of_parallel_guesses_no_more_are_let_through(stores: Stores, own_place: Place) -> None:

@@ -16,7 +16,7 @@ from booking.slots import Slot
 from daybook.embedded import Stores
 from journal import chain, codec
 from tests.journals import Place, a_journal, a_place
-from tests.processes import Api, a_space, daybook, registered, seeded, slot, started
+from tests.processes import Api, a_space, daybook, eventually, registered, seeded, slot, started
 
 ALLOWANCE = 5
 CLIENTS = 8
@@ -242,3 +242,19 @@ async def test_an_api_killed_straight_after_its_answer_has_lost_nothing(
         if row.type == "BookingCreated"
     ]
     assert made == promised
+
+
+async def test_a_demotion_in_one_process_acts_in_the_other_within_a_second(apis: list[Api]) -> None:
+    here, there = apis
+    admin, token = await seeded(here), await registered(here)
+    async with here.client(admin) as demoting, there.client(token) as demoted:
+        user_id = (await demoted.get("/auth/me")).json()["id"]
+        assert (await demoting.patch(f"/admin/users/{user_id}", json={"role": "STAFF"})).status_code == 200
+        assert (await demoted.get("/admin/spaces")).status_code == 200
+
+        assert (await demoting.patch(f"/admin/users/{user_id}", json={"role": "STUDENT"})).status_code == 200
+
+        async def turned_away() -> bool:
+            return (await demoted.get("/admin/spaces")).status_code == 403
+
+        await eventually(turned_away, within=1)

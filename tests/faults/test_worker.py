@@ -13,14 +13,14 @@ from uuid import UUID
 import pytest
 from redis.asyncio import Redis
 
-from booking.events import BookingCancelled, BookingExpired
+from booking.events import BookingCancelled, BookingDeclined, BookingExpired
 from booking.slots import Slot
 from commands.deciding import Deciding
 from daybook.embedded import Stores
 from journal.folding import Aggregates
 from journal.journal import Journal
 from tests.commands.people import book, give_back, offer, register
-from tests.examples import ANA
+from tests.examples import ANA, DESK
 from tests.journals import Place, a_journal, a_place
 from tests.processes import started
 
@@ -151,6 +151,31 @@ async def test_nothing_is_lost_with_a_worker_or_with_what_redis_held(
                 workers[0].start()
         assert workers[1].process.poll() is None
     print(f"recorded within {await house.slowest():.2f} s")
+
+
+async def test_every_request_that_nobody_decides_on_is_declined_once_though_the_worker_was_killed(
+    own_stores: Stores, place: Place, house: House, tmp_path: Path
+) -> None:
+    await offer(house.deciding, DESK, requires_approval=True, concurrent_bookings=1000)
+    slots = [Slot(start, start + timedelta(hours=1)) for start in (datetime.now(UTC) + timedelta(days=3),) * 40]
+    asked = await asyncio.gather(*(book(house.deciding, slot, space=DESK) for slot in slots))
+
+    async def declined() -> Counter[UUID]:
+        facts = await house.journal.page(0, 10_000)
+        return Counter(fact.event.booking_id for fact in facts if isinstance(fact.event, BookingDeclined))
+
+    async def all_are() -> bool:
+        return len(await declined()) == len(asked) and not await house.left()
+
+    with started("work", own_stores, place, tmp_path, number=1) as (worker,):
+        await until(house.journal, house.posted, within=READY)
+        place.put_clock_forward(timedelta(hours=49))  # an approval is waited for 48 hours
+        await until(house.journal, house.lent, within=SOON)
+        worker.kill()
+        worker.start()
+        await until(house.journal, all_are, within=2 * SOON)
+
+    assert await declined() == dict.fromkeys((done.subject.id for done in asked), 1)
 
 
 async def test_a_worker_outlives_redis(own_stores: Stores, place: Place, house: House, tmp_path: Path) -> None:
