@@ -1,6 +1,7 @@
 """The façade over a real journal and real views, with a follower beside it, and clients that speak HTTP to it."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, fields
@@ -10,6 +11,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import orjson
+import uvicorn
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from httpx import ASGITransport, AsyncClient
@@ -23,6 +25,7 @@ from api.callers import Callers
 from api.command_routers import dev
 from api.origins import Origins
 from api.problems import CODES, PROBLEM_JSON
+from api.protocol import Protocol
 from api.rooms import Rooms
 from api.streams import Streams
 from api.throttling import MINUTE, Limits, Network, Throttling
@@ -263,6 +266,21 @@ async def _views_answer(views: Views) -> None:
                 return
             except Unavailable:
                 await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def listening(house: House, http: type[Protocol] = Protocol) -> AsyncIterator[str]:
+    """The address at which the façade answers HTTP, from this very process."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(house.app, http=http, lifespan="off", proxy_headers=False, log_config=None)
+        config.load()
+        server = uvicorn.Server(config)
+        server.lifespan = config.lifespan_class(config)
+        await server.startup(sockets=[listener])
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            await server.shutdown(sockets=[listener])
 
 
 def every_route() -> list[BaseRoute]:

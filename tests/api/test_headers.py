@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -9,9 +10,11 @@ from fastapi.routing import APIRoute
 from httpx import Response
 
 from api.door import BODY_LIMIT
+from api.headers import BEHIND_TLS
+from api.protocol import ProtocolBehindTls
 from booking.roles import Role
 from daybook.embedded import Stores
-from tests.api.houses import House, a_house
+from tests.api.houses import House, a_house, listening
 from tests.journals import Place
 
 OURS, THEIRS = "https://desk.example.org", "https://elsewhere.example.org"
@@ -90,6 +93,18 @@ async def test_what_nobody_answered_for_bears_them_too(house: House, monkeypatch
 
     assert answer.status_code == 500
     bears(answer, SECURITY)
+
+
+async def test_what_is_not_http_is_told_the_same_where_something_ends_tls(house: House) -> None:
+    async with listening(house, ProtocolBehindTls) as url:
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(url).port)
+        writer.write(b"this is no HTTP\r\n\r\n")
+        status, *lines = (await reader.read()).decode().partition("\r\n\r\n")[0].split("\r\n")
+        writer.close()
+
+    headers = dict(line.split(": ", 1) for line in lines)
+    assert status == "HTTP/1.1 400 Bad Request"
+    assert {name.decode(): value.decode() for name, value in BEHIND_TLS}.items() <= headers.items()
 
 
 async def test_no_origin_is_allowed_anything_unless_it_is_named(house: House) -> None:

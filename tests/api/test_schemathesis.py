@@ -2,40 +2,19 @@
 
 import asyncio
 import os
-import socket
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import uvicorn
-
-from api.protocol import Protocol
 from booking.roles import Role
 from commands.command import Author
 from commands.deciding import Request
 from commands.users import ChangeUser
 from daybook.embedded import Stores
-from tests.api.houses import House, a_house, a_slot
+from tests.api.houses import House, a_house, a_slot, listening
 from tests.journals import Place
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
-
-
-@asynccontextmanager
-async def listening(house: House) -> AsyncIterator[str]:
-    """The address at which the façade answers HTTP from here."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(house.app, http=Protocol, lifespan="off", proxy_headers=False, log_config=None)
-        config.load()
-        server = uvicorn.Server(config)
-        server.lifespan = config.lifespan_class(config)
-        await server.startup(sockets=[listener])
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            await server.shutdown(sockets=[listener])
 
 
 async def furnished(house: House) -> dict[str, str]:
