@@ -91,6 +91,7 @@ def create_app(
 
     @asynccontextmanager
     async def following(_app: FastAPI) -> AsyncIterator[None]:
+        await rooms.views.begin()
         callers = asyncio.create_task(rooms.callers.follow())
         yield
         callers.cancel()

@@ -17,17 +17,24 @@ ANSWER_WITHIN = 0.5  # seconds
 class Freshness:
     """The positions at which the views of one journal answer, as far as this process was told.
 
-    A view that is not told of is down or being built. A late one kept somebody waiting in vain and has not moved since.
+    A view that is not told of is down or being built. A late one kept somebody waiting so many seconds in vain and has
+    not moved since.
     """
 
     def __init__(self, redis_url: str, schema: str, views: Sequence[str]) -> None:
         self._redis = client(redis_url, within=None)
         self._keys = {name: Keys.of(name, schema) for name in views}
         self._told: dict[str, int] = {}
-        self._late: set[str] = set()
+        self._late: dict[str, float] = {}
         self._waiting: dict[str, list[tuple[int, asyncio.Future[None]]]] = {name: [] for name in views}
         self._listening: asyncio.Task[None] | None = None
         self._first_word = asyncio.Event()
+
+    async def begin(self) -> None:
+        """Listen from now on, and return once it is known how far the views are, or that nobody can say."""
+        if self._listening is None:
+            self._listening = asyncio.create_task(self._listen())
+        await self._first_word.wait()
 
     async def caught_up(self, position: int, views: Sequence[str], within: float) -> bool:
         """Wait until `views` reflect `position`, at most `within` seconds, and say whether all of them do."""
@@ -35,14 +42,13 @@ class Freshness:
             return True
         with suppress(TimeoutError):
             async with asyncio.timeout(within):
-                if self._listening is None:
-                    self._listening = asyncio.create_task(self._listen())
-                await self._first_word.wait()
+                await self.begin()
                 for name in views:
-                    if name in self._told and name not in self._late:
+                    if name in self._told and within > self._late.get(name, 0):
                         await self._reached(name, position)
         behind = {name for name in views if self._told.get(name, -1) < position}
-        self._late |= behind
+        for name in behind:
+            self._late[name] = max(within, self._late.get(name, 0))
         return not behind
 
     async def _reached(self, name: str, position: int) -> None:
@@ -80,7 +86,7 @@ class Freshness:
         return Mark.of(mark).position if mark else None
 
     def _tell(self, name: str, position: int | None) -> None:
-        self._late.discard(name)
+        self._late.pop(name, None)
         if position is None:
             self._told.pop(name, None)
         else:

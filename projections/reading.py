@@ -130,10 +130,15 @@ class Views:
         self._folding = 0
         self._freshness = Freshness(redis_url, schema, names)
 
+    async def begin(self) -> None:
+        """Hear how far the views are, before anybody waits for it."""
+        await self._freshness.begin()
+
     async def caught_up(self, position: int, *, views: Sequence[str] = SHOWN_AT_ONCE, within: float = 0.25) -> bool:
         """Wait until these views reflect `position`, at most `within` seconds, and say whether all of them do.
 
-        One that is down, being built, or kept somebody waiting in vain and has not moved since, is not waited for.
+        One that is down, being built, or kept somebody waiting as long in vain and has not moved since is not waited
+        for.
         """
         return await self._freshness.caught_up(position, views, within)
 

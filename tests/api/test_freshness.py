@@ -108,3 +108,9 @@ async def test_a_position_that_is_none_is_not_awaited(house: House, position: st
     refused = await student.get("/bookings", headers=[(b"Read-After", position.encode())])
 
     assert (refused.status_code, refused.json()["type"]) == (422, "urn:daybook:problem:bad-read-after")
+
+
+@pytest.mark.one_process("it asks what one has heard")
+async def test_a_process_that_begins_has_heard_how_far_the_views_are(stores: Stores, own_place: Place) -> None:
+    async with a_house(stores, own_place), a_house(stores, own_place, following=False) as other:
+        assert await other.rooms.views.caught_up(0, within=0)

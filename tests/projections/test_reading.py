@@ -59,16 +59,32 @@ async def test_a_view_that_nobody_feeds_keeps_nobody_waiting_twice(
         assert await views.caught_up(position, within=SOON)
     clock = asyncio.get_running_loop().time
 
-    assert not await views.caught_up(position + 1, within=0.05)
+    assert not await views.caught_up(position + 1, within=SOON / 2)
     began = clock()
-    assert not await views.caught_up(position + 1, within=SOON)
-    assert clock() - began < SOON / 2
+    assert not await views.caught_up(position + 1, within=SOON / 2)
+    assert clock() - began < SOON / 4
     assert await views.caught_up(position, within=SOON)
 
     async with followed(place, stores.redis_url):
         await enter(journal, created(hours(11, 12)))
         await settled(redis, journal)
         assert await views.caught_up(position + 1, within=SOON)
+
+
+async def test_whoever_would_wait_longer_than_somebody_did_in_vain_is_not_sent_away(
+    stores: Stores, place: Place, journal: Journal, redis: Redis, views: Views
+) -> None:
+    async with followed(place, stores.redis_url):
+        await enter(journal, MORNING)
+        await settled(redis, journal)
+    position = await enter(journal, created(hours(11, 12)))
+    assert not await views.caught_up(position, within=0.05)
+
+    waiting = asyncio.create_task(views.caught_up(position, within=60))
+    async with followed(place, stores.redis_url):
+        await settled(redis, journal)
+
+        assert await waiting
 
 
 async def test_a_view_that_is_not_there_is_not_waited_for(views: Views) -> None:
