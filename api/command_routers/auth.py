@@ -84,7 +84,7 @@ class Credentials(Body):
     "/auth/register",
     status_code=201,
     response_model=RegisteredDocument,
-    responses=refusing(EmailTaken),
+    responses=refusing(EmailTaken, also={403: ["cross-origin"]}),
     openapi_extra=COMMAND,
 )
 async def register(body: Registration, request: Request) -> Response:
@@ -192,7 +192,7 @@ _CREDENTIALS = {
 @router.post(
     "/auth/login",
     response_model=TokenDocument,
-    responses=refusing(also={401: ["unauthenticated"], 422: ["invalid-form", "nul-character"]}),
+    responses=refusing(also={401: ["unauthenticated"], 403: ["cross-origin"], 422: ["invalid-form", "nul-character"]}),
     openapi_extra=_CREDENTIALS,
 )
 async def sign_in(credentials: Annotated[Credentials, Depends(_credentials)], request: Request) -> Response:
