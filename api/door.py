@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from time import perf_counter
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import correlation, headers, watching
@@ -91,6 +92,8 @@ class Door:
                 if self._admit is not None and not scope["path"].startswith(_HEALTH):
                     await self._admit(scope)
                 await self._app(scope, self._limited(length, receive), answer)
+        except ClientDisconnect:
+            pass  # nobody is there to be answered
         except Exception as error:  # what nobody else answered for
             if status:
                 raise  # half an answer is out: the server can only hang up

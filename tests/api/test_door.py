@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from httpx import ASGITransport, AsyncClient
+from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from api.correlation import correlation_id
 from api.door import BODY_LIMIT, Door
+from api.watching import Answered
 from tests.api.houses import House
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -183,3 +185,27 @@ async def test_a_fault_after_half_an_answer_ends_the_connection() -> None:
 
     with pytest.raises(RuntimeError):
         await before(fall).get("/")
+
+
+async def test_who_hangs_up_in_the_middle_of_a_body_is_answered_nothing_and_is_no_fault(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    told: list[Answered] = []
+    sent: list[Message] = []
+    pieces = iter([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}])
+
+    async def reads(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+
+    async def receive() -> Message:
+        return next(pieces)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/auth/login", "query_string": b"", "headers": []}
+    await Door(reads, tell=told.append)(scope, receive, send)
+
+    assert sent == []
+    assert [one.status for one in told] == [0]
+    assert not caplog.records
