@@ -21,12 +21,11 @@ from audit import history, proof
 from audit.changes import Comparison
 from audit.history import Fact
 from audit.proof import CannotCheck, Told
+from daybook.operating import journal_of
 from daybook.settings import Settings
 from daybook.supervisor import CannotRun
 from journal import tags
 from journal.chain import Broken
-from journal.connection import SessionNotKept, Unavailable
-from journal.journal import Journal
 
 BROKEN, NOT_CHECKED = 1, 2
 """Exit codes of `daybook audit verify` beside 0."""
@@ -92,9 +91,8 @@ def commands(stores: Callable[[], Settings], complaining: Callable[[int], Abstra
 
 async def _tell(settings: Settings, kind: Kind, id: UUID) -> int:
     """Tell the history and how many facts there were."""
-    journal = Journal(settings.database_url.get_secret_value(), settings.daybook_schema, name="audit")
     comparison, console, number = Comparison(), Console(highlight=False, markup=False, soft_wrap=True), 0
-    try:
+    async with journal_of(settings, name="audit") as journal:
         async for fact in history.of_tags(journal, TAGS[kind](id)):
             changes = comparison.changes(fact.event) if fact.event is not None else {}
             if console.is_terminal:
@@ -103,10 +101,6 @@ async def _tell(settings: Settings, kind: Kind, id: UUID) -> int:
                 document = fact.document() | {"changes": changes}
                 typer.echo(orjson.dumps(document, option=orjson.OPT_UTC_Z))
             number += 1
-    except (Unavailable, SessionNotKept) as error:
-        raise CannotRun(str(error)) from error
-    finally:
-        await journal.close()
     return number
 
 

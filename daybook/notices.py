@@ -8,16 +8,15 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-import psycopg
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from commands import notices
 from commands.notices import Listed, State
+from daybook.operating import journal_of
 from daybook.settings import Settings
 from daybook.supervisor import CannotRun
-from journal.connection import SessionNotKept, Unavailable
 from journal.journal import Journal
 
 PAGE = 500
@@ -50,15 +49,8 @@ def commands(stores: Callable[[], Settings], complaining: Callable[[int], Abstra
 
 
 async def _over_journal(settings: Settings, do: Callable[[Journal], Coroutine[Any, Any, None]]) -> None:
-    journal = Journal(settings.database_url.get_secret_value(), settings.daybook_schema, name="notices")
-    try:
+    async with journal_of(settings, name="notices") as journal:
         await do(journal)
-    except (Unavailable, SessionNotKept) as error:
-        raise CannotRun(str(error)) from error
-    except psycopg.errors.UndefinedTable:
-        raise CannotRun("the database has no notices: run `daybook migrate` first") from None
-    finally:
-        await journal.close()
 
 
 async def _tell(journal: Journal, state: State | None) -> None:

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 import orjson
-import psycopg
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -21,9 +20,9 @@ from commands.deciding import Deciding, Request
 from commands.directory import Listed
 from commands.users import ChangeUser, EraseUser
 from daybook.auditing import printable
+from daybook.operating import journal_of
 from daybook.settings import Settings
 from daybook.supervisor import CannotRun
-from journal.connection import SessionNotKept, Unavailable
 from journal.folding import Aggregates
 from journal.journal import Journal
 
@@ -70,19 +69,13 @@ def commands(stores: Callable[[], Settings], complaining: Callable[[int], Abstra
 
 
 async def _over_journal(settings: Settings, do: Callable[[Journal], Coroutine[Any, Any, None]]) -> None:
-    journal = Journal(settings.database_url.get_secret_value(), settings.daybook_schema, name="users")
     try:
-        await do(journal)
-    except (Unavailable, SessionNotKept) as error:
-        raise CannotRun(str(error)) from error
-    except psycopg.errors.UndefinedTable:
-        raise CannotRun("the database has no journal: run `daybook migrate` first") from None
+        async with journal_of(settings, name="users") as journal:
+            await do(journal)
     except NotFound as error:
         raise CannotRun(str(error)) from None
     except Refused as refused:
         raise CannotRun(" ".join(refusal.detail for refusal in refused.refusals)) from None
-    finally:
-        await journal.close()
 
 
 async def _tell(journal: Journal, search: str | None, role: Role | None) -> None:

@@ -19,6 +19,7 @@ from daybook.cli import app
 from daybook.embedded import Stores
 from journal.folding import Aggregates
 from tests.commands.people import SYSTEM, account, request
+from tests.daybook.environments import named_by_the_environment
 from tests.examples import ANA
 from tests.journals import Place, a_journal, a_place
 from tests.timetables import EXAMPLES, festival, told
@@ -34,15 +35,7 @@ def place(stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     """A journal in which ANA is a STUDENT, and an environment that names it."""
     with a_place(stores) as place:
         asyncio.run(_register(place))
-        settings = {
-            "APP_ENV": "test",
-            "DATABASE_URL": place.url,
-            "DATABASE_OWNER_URL": place.owner_url,
-            "DAYBOOK_SCHEMA": place.schema,
-            "DAYBOOK_DATA": str(tmp_path / "data"),
-        }
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
+        named_by_the_environment(place, tmp_path, monkeypatch)
         yield place
 
 

@@ -14,6 +14,7 @@ from commands import notices
 from daybook.cli import app
 from daybook.embedded import Stores
 from tests.commands.people import enter
+from tests.daybook.environments import named_by_the_environment
 from tests.examples import MONDAY_8AM, cancelled, created, hours, registered, space_created
 from tests.journals import Place, a_journal, a_place
 
@@ -31,14 +32,7 @@ def place(stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
         place.set_clock(MONDAY_8AM)
         enter(place, space_created(), registered(), REFUSED, OVERTAKEN, FINE, cancelled(OVERTAKEN))
         asyncio.run(_fail(place))
-        settings = {
-            "APP_ENV": "test",
-            "DATABASE_URL": place.url,
-            "DAYBOOK_SCHEMA": place.schema,
-            "DAYBOOK_DATA": str(tmp_path / "data"),
-        }
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
+        named_by_the_environment(place, tmp_path, monkeypatch)
         yield place
 
 
@@ -109,5 +103,5 @@ def test_a_journal_that_is_not_there_is_told_in_a_line(daybook: Notices, monkeyp
 
     assert (refused.exit_code, refused.output) == (
         1,
-        "daybook: the database has no notices: run `daybook migrate` first\n",
+        "daybook: the database is not as it should be: run `daybook migrate` first\n",
     )

@@ -16,6 +16,7 @@ from daybook.cli import app
 from daybook.embedded import Stores
 from journal.folding import Aggregates
 from tests.commands.people import SYSTEM, account, request
+from tests.daybook.environments import named_by_the_environment
 from tests.examples import ANA, BEN
 from tests.journals import Place, a_journal, a_place
 
@@ -27,14 +28,7 @@ def place(stores: Stores, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
     """A journal in which ANA and BEN are STUDENTs, and an environment that names it."""
     with a_place(stores) as place:
         asyncio.run(_register(place))
-        settings = {
-            "APP_ENV": "test",
-            "DATABASE_URL": place.url,
-            "DAYBOOK_SCHEMA": place.schema,
-            "DAYBOOK_DATA": str(tmp_path / "data"),
-        }
-        for name, value in settings.items():
-            monkeypatch.setenv(name, value)
+        named_by_the_environment(place, tmp_path, monkeypatch)
         yield place
 
 
@@ -116,7 +110,7 @@ def test_a_journal_that_is_not_there_is_told_in_a_line(users: Users, monkeypatch
 
     assert (refused.exit_code, refused.output) == (
         1,
-        "daybook: the database has no journal: run `daybook migrate` first\n",
+        "daybook: the database is not as it should be: run `daybook migrate` first\n",
     )
 
 
