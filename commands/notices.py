@@ -122,13 +122,15 @@ select (select count(*) from notices where state = 'waiting'), (select count(*) 
   (select coalesce(extract(epoch from journal_now() - min(at)), 0)::float8 from notices
    where state = 'waiting' and at <= journal_now())
 """
-# What was overtaken would contradict what was told since.
+# What was overtaken would contradict what was told since. What is lent may have been sent, so it counts until somebody
+# knows, also after its loan.
 _RETRY = """
 update notices n set state = 'waiting', attempts = 0, at = journal_now(), lent_until = null, error = null
 where (n.state = 'dead' or (n.state = 'waiting' and n.error is not null and n.lent_until is null))
 and (%(notice_id)s::uuid is null or n.notice_id = %(notice_id)s)
 and not exists (
-  select from notices l where l.booking_id = n.booking_id and l.state = 'sent' and l.position > n.position)
+  select from notices l where l.booking_id = n.booking_id and l.position > n.position
+  and (l.state = 'sent' or l.lent_until is not null))
 returning n.notice_id
 """
 
@@ -218,7 +220,7 @@ async def listed(
 
 async def retry(journal: Journal, notice_id: UUID | None = None) -> int:
     """Have a notice that is dead, or waits after a failure, sent now, or all of them; how many. Those overtaken by a
-    later one of the same booking that was sent stay as they are. Raises `Unavailable`.
+    later one of the same booking that was, or is being, sent stay as they are. Raises `Unavailable`.
     """
     return len(await journal.query(_RETRY, {"notice_id": notice_id}))
 

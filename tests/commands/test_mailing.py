@@ -376,6 +376,26 @@ async def test_a_recipient_refused_for_good_is_a_dead_letter_at_once_and_holds_n
     assert await notices.retry(post.journal, dead.id) == 0, "what was told since says otherwise"
 
 
+async def test_what_is_dead_is_not_retried_while_a_later_notice_of_its_booking_is_being_sent(post: Post) -> None:
+    booking_id = await post.book()
+    post.server.to_mail = lambda _: "554 5.7.1 spam"
+    assert await post.send() == []
+    post.server.to_mail = lambda _: "250 OK"
+    await post.do(CancelBooking(booking_id=booking_id))
+    handed = await post.handed()
+    assert await notices.retry(post.journal) == 0, "it is on its way already"
+
+    post.server.replies.clear()
+    sending = asyncio.create_task(post.mailing().send(handed))
+    await post.server.arrived(1)
+    assert await notices.retry(post.journal) == 0
+    post.server.replies.set()
+    await sending
+
+    assert await post.send() == []
+    assert [mail.subject.partition(":")[0] for mail in post.server.mails] == ["Cancelled"]
+
+
 async def test_a_mail_refused_for_good_is_dead_and_one_that_is_slow_is_not(post: Post) -> None:
     await post.book()
     post.server.hangs = True
