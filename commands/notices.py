@@ -65,7 +65,7 @@ KEPT = timedelta(days=30)
 """How long it is remembered that a notice was sent."""
 
 # What an import enters is caused by it rather than by a request of its own, and told by its report. A reminder that was
-# sent stays, as every notice; any other one gives way to what became of the booking.
+# sent stays, as every notice, and so does one that may just be sent; any other gives way to what became of the booking.
 _POST = """
   wanted as (
     select w.* from json_to_recordset(%(rows)s::json)
@@ -73,13 +73,15 @@ _POST = """
     join events e on e.position = w.position where e.causation_id is null),
   replaced as (
     delete from notices n using moved
-    where n.booking_id = any(%(touched)s::uuid[]) and n.kind = 'reminder' and n.state <> 'sent'),
+    where n.booking_id = any(%(touched)s::uuid[]) and n.kind = 'reminder' and n.state <> 'sent'
+    and n.lent_until is null),
   forgotten as (delete from notices n using moved where n.user_id = any(%(erased)s::uuid[]))
 insert into notices (notice_id, kind, booking_id, user_id, at, position)
 select w.notice_id, w.kind, w.booking_id, w.user_id, w.at, w.position from wanted w, moved
 on conflict (notice_id) do nothing
 """
-# The clock is asked apart from the rows, so that an index can be searched by what it says.
+# The clock is asked apart from the rows, so that an index can be searched by what it says. What follows a reminder
+# waits while that is lent: once put off it has nothing to say any more.
 _TAKE = """
 update notices n set lent_until = journal_now() + %(lent)s
 from (select w.notice_id from notices w
@@ -87,7 +89,8 @@ from (select w.notice_id from notices w
       and (w.lent_until is null or w.lent_until <= journal_now())
       and not exists (
         select from notices b where b.booking_id = w.booking_id and b.state = 'waiting'
-        and (b.position, b.kind = 'reminder') < (w.position, w.kind = 'reminder'))
+        and (b.position, b.kind = 'reminder') < (w.position, w.kind = 'reminder')
+        and (b.kind <> 'reminder' or b.lent_until is not null))
       order by w.at
       limit greatest(0, least(%(limit)s, %(at_once)s - (
         select count(*) from notices where lent_until > (select journal_now()))))

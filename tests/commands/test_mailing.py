@@ -217,6 +217,31 @@ async def test_of_what_begins_soon_one_is_reminded_once_and_of_nothing_else(post
     assert again == []
 
 
+@pytest.mark.parametrize("taken", [True, False])
+async def test_a_change_waits_for_a_reminder_that_is_being_sent_and_not_for_one_that_was_not_taken(
+    post: Post, taken: bool
+) -> None:
+    booking_id = await post.book()
+    await post.send(remind_before=3 * HOUR)
+    post.place.set_clock(at(6, TUESDAY))
+    reminder = await post.handed()
+    post.server.to_mail = lambda _: "250 OK" if taken else "451 4.3.0 later"
+    post.server.replies.clear()
+    sending = asyncio.create_task(post.mailing().send(reminder))
+    await post.server.until(lambda: post.server.asked == 2)
+    await post.do(ChangeBooking(booking_id=booking_id, start=at(15, TUESDAY), end=at(16, TUESDAY)), by=CLEO)
+    assert await post.send(remind_before=3 * HOUR) == []
+    post.server.replies.set()
+    await sending
+    post.server.to_mail = lambda _: "250 OK"
+    await post.send(remind_before=3 * HOUR)
+    post.place.set_clock(at(12, TUESDAY))
+    await post.send()
+
+    told = [mail.subject.partition(":")[0] for mail in post.server.mails]
+    assert told == ["Confirmed", *(["Reminder"] if taken else []), "Moved", "Reminder"]
+
+
 async def test_what_people_wrote_is_text_alone_wherever_it_stands(post: Post) -> None:
     name = 'Room\r\nBcc: all@example.org\n\n<script>alert("x")</script>; \u202eevil\x85BEGIN:VALARM'
     await post.do(
