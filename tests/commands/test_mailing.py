@@ -25,7 +25,7 @@ from commands.accounts import Account
 from commands.bookings import ApproveBooking, CancelBooking, ChangeBooking, CreateBooking, RejectBooking
 from commands.command import Author, Command
 from commands.deadlines import carry_out
-from commands.deciding import Deciding
+from commands.deciding import Deciding, Done
 from commands.due import DECLINE, Work
 from commands.letters import Kind, Letter, Letters
 from commands.mail_server import SENT_WITHIN, LogAlone, MailServer, TakesMail
@@ -64,8 +64,8 @@ class Post:
         server = server or MailServer(self.server.url, sender=SENDER.addr_spec, within=within)
         return Mailing(self.journal, self.deciding.aggregates, server, sender=SENDER, keys=[KEY, OLD_KEY])
 
-    async def do(self, command: Command[Any], *, by: UUID = ANA) -> None:
-        await self.deciding.do(command, by=Author.person(by), request=request())
+    async def do(self, command: Command[Any], *, by: UUID = ANA) -> Done[Any]:
+        return await self.deciding.do(command, by=Author.person(by), request=request())
 
     async def book(self, space_id: UUID = ROOM, *, start: float = 9, notes: str | None = None) -> UUID:
         booking_id = UUID(int=int(start * 2) + space_id.int * 1000)
@@ -173,6 +173,18 @@ async def test_a_booking_is_confirmed_moved_and_cancelled_in_the_calendar_too(po
     )
     assert len({mail.id for mail in post.server.mails}) == 3
     assert [listed.state for listed in await post.listed()] == [State.SENT] * 3
+
+
+async def test_a_booking_that_is_moved_and_gets_other_notes_at_once_is_told_with_those(post: Post) -> None:
+    booking_id = await post.book(notes="Bring the old key")
+    await post.send()
+    start, notes = at(12, TUESDAY), "Bring the new key"
+    done = await post.do(ChangeBooking(booking_id=booking_id, start=start, end=start + HOUR, notes=notes))
+
+    (moved,) = await post.send()
+
+    assert f"Notes: {notes}" in moved.text
+    assert (moved.event["description"], moved.event["sequence"]) == (notes, done.subject.revision - 1)
 
 
 async def test_a_request_is_tentative_until_it_is_decided_on(post: Post) -> None:
