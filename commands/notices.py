@@ -55,7 +55,7 @@ _CONFIRMS = frozenset({Kind.CONFIRMATION, Kind.CHANGE, Kind.APPROVAL})
 HANDED = timedelta(seconds=10)
 """How long a notice that was handed out may take to be begun; then it is handed out again."""
 
-LENT = timedelta(seconds=150)
+LENT = timedelta(seconds=750)
 """How long a notice that was begun stays away from others, unless something comes of it: longer than sending takes."""
 
 LENT_AT_ONCE = 32

@@ -28,7 +28,7 @@ from commands.deadlines import carry_out
 from commands.deciding import Deciding, Done
 from commands.due import DECLINE, Work
 from commands.letters import Kind, Letter, Letters
-from commands.mail_server import SENT_WITHIN, LogAlone, MailServer, TakesMail
+from commands.mail_server import SENT_WITHIN, TAKEN_WITHIN, LogAlone, MailServer, TakesMail
 from commands.mailing import ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE, MARGIN, Mailing, mailbox
 from commands.notices import LENT, Handed, Listed, State
 from commands.spaces import CreateSpace
@@ -60,8 +60,9 @@ class Post:
     deciding: Deciding
     server: Server
 
-    def mailing(self, server: TakesMail | None = None, *, within: float = 10.0) -> Mailing:
-        server = server or MailServer(self.server.url, sender=SENDER.addr_spec, within=within)
+    def mailing(self, server: TakesMail | None = None, *, within: float = 10.0, taken_within: float = 10.0) -> Mailing:
+        address = SENDER.addr_spec
+        server = server or MailServer(self.server.url, sender=address, within=within, taken_within=taken_within)
         return Mailing(self.journal, self.deciding.aggregates, server, sender=SENDER, keys=[KEY, OLD_KEY])
 
     async def do(self, command: Command[Any], *, by: UUID = ANA) -> Done[Any]:
@@ -334,7 +335,9 @@ async def test_a_notice_that_is_delivered_twice_is_sent_once(post: Post) -> None
 
 
 def test_a_loan_outlives_the_wait_for_a_mail_server() -> None:
-    assert (LENT - MARGIN).total_seconds() > SENT_WITHIN + 3 * ANSWER_WITHIN, "the journal is asked before"
+    assert (LENT - MARGIN).total_seconds() > SENT_WITHIN + TAKEN_WITHIN + 3 * ANSWER_WITHIN, (
+        "the journal is asked before"
+    )
 
 
 async def test_two_workers_never_send_the_same(post: Post) -> None:
@@ -446,6 +449,31 @@ async def test_a_mail_refused_for_good_is_dead_and_one_that_is_slow_is_not(post:
 
     assert (slow.state, slow.error) == (State.WAITING, "the mail server did not answer in time")
     assert (refused.state, refused.error) == (State.DEAD, "the mail server refused: 554 5.7.1")
+
+
+async def test_a_server_that_answers_late_what_it_has_taken_is_waited_for_and_has_it_once(post: Post) -> None:
+    await post.book(notes="One\n.\n..two")
+    handed, within = await post.handed(), 0.5
+    post.server.replies.clear()
+    sending = asyncio.create_task(post.mailing(within=within).send(handed))
+    (mail,) = await post.server.arrived(1)
+    await asyncio.sleep(within)  # as long as there is for anything else
+    post.server.replies.set()
+    await sending
+
+    assert await post.send() == []
+    (told,) = await post.listed()
+    assert (told.state, told.attempts) == (State.SENT, 1)
+    assert "Notes: One\n.\n..two\n" in mail.text
+
+
+async def test_a_server_that_never_answers_what_it_was_given_is_not_waited_for_for_ever(post: Post) -> None:
+    await post.book()
+    post.server.replies.clear()
+    await post.send(post.mailing(taken_within=0.1))
+
+    (told,) = await post.listed()
+    assert (told.state, told.error) == (State.WAITING, "the mail server did not answer in time")
 
 
 @pytest.mark.parametrize("lost", [GoBetween.lose_question, GoBetween.lose_answer])
