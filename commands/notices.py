@@ -254,10 +254,10 @@ def _changes(journal_id: UUID, page: Iterable[Recorded], remind_before: timedelt
         if isinstance(event, BookingExpired) or event.slot.end <= at:
             continue
         kind = _kind(event)
-        rows.append(_row(journal_id, kind, event, fact.position, at))
+        rows.append(_row(journal_id, kind, event, fact, at))
         remind_at = event.slot.start - remind_before
         if kind in _CONFIRMS and remind_before and remind_at > at:
-            reminders[event.booking_id] = _row(journal_id, Kind.REMINDER, event, fact.position, remind_at)
+            reminders[event.booking_id] = _row(journal_id, Kind.REMINDER, event, fact, remind_at)
     wanted = [row for row in (*rows, *reminders.values()) if row["user_id"] not in erased]
     return {"rows": orjson.dumps(wanted).decode(), "touched": list(touched), "erased": list(erased)}
 
@@ -278,13 +278,16 @@ def _kind(event: _Told) -> Kind:
             return Kind.CANCELLATION
 
 
-def _row(journal_id: UUID, kind: Kind, event: _Told, position: int, at: datetime) -> dict[str, Any]:
-    """The row of a notice, whose id is the same whoever posts it, and however often."""
+def _row(journal_id: UUID, kind: Kind, event: _Told, fact: Recorded, at: datetime) -> dict[str, Any]:
+    """The row of a notice, whose id is the same whoever posts it, and however often.
+
+    Not made from the position: after a backup was restored that is another fact's.
+    """
     return {
-        "notice_id": uuid5(journal_id, f"{kind} {position}"),
+        "notice_id": uuid5(journal_id, f"{kind} {fact.hash.hex()}"),
         "kind": kind,
         "booking_id": event.booking_id,
         "user_id": event.user_id,
         "at": at,
-        "position": position,
+        "position": fact.position,
     }
