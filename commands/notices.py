@@ -64,13 +64,14 @@ LENT_AT_ONCE = 32
 KEPT = timedelta(days=30)
 """How long it is remembered that a notice was sent."""
 
-# What an import enters is caused by it rather than by a request of its own, and told by its report. A reminder that was
-# sent stays, as every notice, and so does one that may just be sent; any other gives way to what became of the booking.
+# What an import enters is caused by it rather than by a request of its own, and told by its report; of what begins soon
+# its people are reminded as all are. A reminder that was sent stays, as every notice, and so does one that may just be
+# sent; any other gives way to what became of the booking.
 _POST = """
   wanted as (
     select w.* from json_to_recordset(%(rows)s::json)
       as w (notice_id uuid, kind text, booking_id uuid, user_id uuid, at timestamptz, position bigint)
-    join events e on e.position = w.position where e.causation_id is null),
+    join events e on e.position = w.position where e.causation_id is null or w.kind = 'reminder'),
   replaced as (
     delete from notices n using moved
     where n.booking_id = any(%(touched)s::uuid[]) and n.kind = 'reminder' and n.state <> 'sent'

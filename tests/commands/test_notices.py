@@ -127,14 +127,14 @@ async def test_nobody_is_reminded_where_that_is_not_wanted(place: Place, journal
     assert posted(place) == [("confirmation", MONDAY_8AM, 1)]
 
 
-async def test_what_an_import_enters_is_told_by_its_report_and_later_changes_as_usual(
+async def test_what_an_import_enters_is_told_by_its_report_and_reminders_and_later_changes_as_usual(
     place: Place, journal: Journal, deciding: Deciding
 ) -> None:
     await offer(deciding)
     await register(deciding, ANA)
     made = await book(deciding, hours(10, 11, WEDNESDAY), asked=request(causation_id=uuid4()))
     await post_all(journal)
-    assert posted(place) == []
+    assert [(kind, at) for kind, at, _ in posted(place)] == [("reminder", BEFORE)]
 
     event = created(hours(10, 11, WEDNESDAY), booking_id=made.subject.id)
     enter(place, rescheduled(event, hours(12, 13, WEDNESDAY)))
