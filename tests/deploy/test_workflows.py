@@ -12,10 +12,12 @@ import pytest
 import yaml
 
 from tests.deploy.manifests import KUBERNETES, OVERLAYS, kustomization, pods, written
+from tests.docs.pages import Page
 
 GITHUB = Path(".github")
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), re.MULTILINE))
+PAGE = Page(Path("docs/how-to/deploy.md"))
 MAY_WRITE = {"release.yml": {"propose"}, "dependencies.yml": {"update"}}
 
 
@@ -145,3 +147,26 @@ def test_what_is_rolled_out_is_what_the_manifests_name() -> None:
     assert {one["metadata"]["labels"]["app.kubernetes.io/component"] for one in written()} >= set(
         re.findall(r"component=(\w+)", script)
     )
+
+
+def test_no_process_is_replaced_before_the_schema_is_up_to_date() -> None:
+    """The new code meets the new schema; the page tells who does it by hand the same."""
+    steps = jobs(GITHUB / "workflows/deploy.yml")["deploy"]["steps"]
+    workflow = "\n".join(step.get("run", "") for step in steps)
+    (page,) = (block for block in PAGE.blocks("sh") if "kubectl apply" in block)
+
+    for script in (workflow, page):
+        in_order = re.findall(
+            r"(apply|delete job|wait --for=condition=complete job|rollout status)(?:.*component=(\w+))?", script
+        )
+        assert in_order == [
+            ("apply", "ground"),
+            ("delete job", ""),
+            ("apply", "migrate"),
+            ("wait --for=condition=complete job", ""),
+            ("apply", ""),
+            ("rollout status", ""),
+        ]
+    assert not any(step.get("continue-on-error") for step in steps)
+    going_on = {step["name"] for step in steps if "if" in step}
+    assert going_on == {"Go back"}, "a step that has failed ends it"
