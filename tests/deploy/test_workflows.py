@@ -149,6 +149,16 @@ def test_what_is_rolled_out_is_what_the_manifests_name() -> None:
     )
 
 
+def test_a_pull_request_is_held_against_the_facts_it_goes_into() -> None:
+    job = jobs(GITHUB / "workflows/check.yml")["facts"]
+    checkout, *_, compare = job["steps"]
+
+    assert job["if"] == "github.event_name == 'pull_request'"
+    assert checkout["with"]["fetch-depth"] == 2, "the merge, and what it goes into"
+    assert "HEAD^1 docs/reference/events" in compare["run"]
+    assert 'make reference ARGS="--since $RUNNER_TEMP/docs/reference/events"' in compare["run"]
+
+
 def test_no_process_is_replaced_before_the_schema_is_up_to_date() -> None:
     """The new code meets the new schema; the page tells who does it by hand the same."""
     steps = jobs(GITHUB / "workflows/deploy.yml")["deploy"]["steps"]
