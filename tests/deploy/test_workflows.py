@@ -149,6 +149,29 @@ def test_what_is_rolled_out_is_what_the_manifests_name() -> None:
     )
 
 
+def test_without_a_registry_nothing_is_named_and_nothing_rolled_out() -> None:
+    """An image is pushed, and rolled out, under the same condition; without a digest it has no name."""
+    image, release = jobs(GITHUB / "workflows/image.yml")["image"], jobs(GITHUB / "workflows/release.yml")
+    (push,) = (step for step in image["steps"] if step.get("id") == "push")
+
+    assert image["outputs"]["image"].startswith("${{ steps.push.outputs.digest && ")
+    assert image["outputs"]["image"].endswith(" || '' }}")
+    assert push["if"] == "github.event_name != 'pull_request' && vars.REGISTRY != ''"
+    assert release["deploy"]["if"] == "vars.REGISTRY != ''"
+    assert release["deploy"]["with"]["image"] == "${{ needs.image.outputs.image }}"
+
+
+def test_what_is_proposed_by_a_workflow_is_checked_where_there_is_a_token_for_it() -> None:
+    proposing = [
+        step["with"].get("token")
+        for _, step in steps()
+        if re.search(r"create-pull-request|release-please", step.get("uses", ""))
+    ]
+
+    assert proposing == ["${{ secrets.PULL_REQUEST_TOKEN || github.token }}"] * 2
+    assert "`PULL_REQUEST_TOKEN`" in PAGE.text
+
+
 def test_a_pull_request_is_held_against_the_facts_it_goes_into() -> None:
     job = jobs(GITHUB / "workflows/check.yml")["facts"]
     checkout, *_, compare = job["steps"]
