@@ -48,7 +48,7 @@ lint: $(DEV)
 	@$(BIN)/lint-imports
 
 reference: $(DEV)
-	@$(BIN)/python -m tests.reference
+	@$(BIN)/python -m tests.reference $(ARGS)
 
 docs: $(DEV)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
