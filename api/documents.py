@@ -33,7 +33,10 @@ class RefusalDocument(BaseModel, extra="allow"):
 
 
 class BookingDocument(BaseModel):
-    """A booking. It was or is to be decided on by `decide_by` while it waits for an approval, or has waited in vain."""
+    """A booking. It was or is to be decided on by `decide_by` while it waits for an approval, or has waited in vain.
+
+    `reason` is the one it was rejected or cancelled for, where one was given.
+    """
 
     id: UUID
     space_id: UUID
@@ -43,6 +46,7 @@ class BookingDocument(BaseModel):
     status: Status
     decide_by: datetime | None
     notes: str | None
+    reason: str | None
     created_at: datetime
     updated_at: datetime
 

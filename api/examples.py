@@ -45,6 +45,7 @@ _BOOKED = {
     "status": "confirmed",
     "decide_by": None,
     "notes": "Four of us, with a guest.",
+    "reason": None,
     "created_at": _EARLIER,
     "updated_at": _EARLIER,
 }

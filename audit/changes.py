@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from booking.bookings import Booking
-from booking.events import BookingCancelled, BookingEvent, BookingRejected, Event, SpaceEvent, UserEvent
+from booking.events import BookingEvent, Event, SpaceEvent, UserEvent
 from booking.spaces import Space
 from booking.users import User
 from booking.webhooks import Webhook
@@ -29,8 +29,6 @@ class Comparison:
         before = _seen(subject)
         subject.fold(event)
         after = _seen(subject)
-        if isinstance(event, BookingCancelled | BookingRejected) and event.reason is not None:
-            after["reason"] = event.reason
         return {
             name: {"before": before.get(name), "after": value}
             for name, value in after.items()

@@ -96,6 +96,7 @@ class Booking:
     recorded_status: Status = field(init=False)
     decide_by: datetime | None = field(init=False, default=None)  # of one that waits, or has waited in vain
     notes: str | None = field(init=False)
+    reason: str | None = field(init=False, default=None)  # of one that was rejected or cancelled, if it was given
     created_at: datetime = field(init=False)
     updated_at: datetime = field(init=False)
 
@@ -116,15 +117,17 @@ class Booking:
             case BookingApproved():
                 self.recorded_status, self.decide_by = Status.CONFIRMED, None
             case BookingRejected():
-                self.recorded_status, self.decide_by = Status.REJECTED, None
+                self.recorded_status, self.decide_by, self.reason = Status.REJECTED, None, event.reason
             case BookingDeclined():
                 self.recorded_status = Status.DECLINED
             case BookingCancelled():
-                self.recorded_status, self.decide_by = Status.CANCELLED, None
+                self.recorded_status, self.decide_by, self.reason = Status.CANCELLED, None, event.reason
             case BookingExpired():
                 self.recorded_status = Status.EXPIRED
             case UserErased():
-                self.notes = None  # as from facts whose texts nobody can open any more: no other change of the booking
+                self.notes = self.reason = (
+                    None  # as from facts whose texts nobody can open any more: no change but that
+                )
                 return
             case _:
                 return
@@ -165,6 +168,7 @@ class Booking:
             "status": self.recorded_status,
             "decide_by": self.decide_by,
             "notes": self.notes,
+            "reason": self.reason,
             "created_at": self.created_at,
             "updated_at": self.updated_at,
         }
@@ -176,6 +180,7 @@ class Booking:
         booking.space_id, booking.user_id = UUID(document["space_id"]), UUID(document["user_id"])
         booking.slot = Slot(datetime.fromisoformat(document["start"]), datetime.fromisoformat(document["end"]))
         booking.recorded_status, booking.notes = Status(document["status"]), document["notes"]
+        booking.reason = document["reason"]
         decide_by = document["decide_by"]
         booking.decide_by = datetime.fromisoformat(decide_by) if decide_by else None
         booking.created_at = datetime.fromisoformat(document["created_at"])

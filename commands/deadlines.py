@@ -10,6 +10,7 @@ from commands.command import Author
 from commands.deciding import Deciding, Request
 from commands.due import Work
 from journal.connection import Unavailable
+from journal.troubles import Trouble
 
 T = TypeVar("T")
 
@@ -24,7 +25,8 @@ async def keep_handing_out(
     pause: Callable[[], Awaitable[float]],
     send: Callable[[Sequence[T]], None],
     *,
-    on_trouble: Callable[[Exception], None],
+    taking: Trouble,
+    sending: Trouble,
 ) -> None:
     """`take` what is due and `send` it to the actors, until cancelled; where nothing was, `pause` for so many seconds.
 
@@ -33,12 +35,17 @@ async def keep_handing_out(
     while True:
         try:
             taken = await take()
+            taking.over()
             if taken:
                 await asyncio.to_thread(send, taken)
+                sending.over()
             else:
                 await asyncio.sleep(max(0.02, await pause()))
-        except (Unavailable, OSError) as trouble:
-            on_trouble(trouble)
+        except Unavailable as error:
+            taking.tell(error)
+            await asyncio.sleep(0.5)
+        except OSError as error:
+            sending.tell(error)
             await asyncio.sleep(0.5)
 
 

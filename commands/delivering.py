@@ -5,7 +5,6 @@ A receiver has what it answered 2xx to. Redirects are not followed, and what was
 
 import asyncio
 import logging
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ from journal import codec
 from journal.connection import Unavailable
 from journal.journal import Journal, Recorded
 from journal.tallies import Counter
+from journal.troubles import Trouble
 
 SENT_WITHIN = 10.0  # seconds for a name, a connection and an answer; less than a delivery is lent for
 READ_AT_MOST = 16 << 10  # bytes of an answer's body, so that its sender is not cut off in the middle of a usual one
@@ -155,16 +155,17 @@ class Delivering:
         self._sending = sending
         self._news = asyncio.Event()
 
-    async def keep_delivering(self, *, on_trouble: Callable[[Unavailable], None]) -> None:
+    async def keep_delivering(self, *, posting: Trouble, taking: Trouble) -> None:
         """Post and send as the journal grows and time goes on, until cancelled."""
         async with asyncio.TaskGroup() as under_way:
-            under_way.create_task(self._keep_posting(on_trouble))
+            under_way.create_task(self._keep_posting(posting))
             while True:
                 taken: list[Delivery] = []
                 try:
                     taken = await deliveries.take(self._journal)
-                except Unavailable as trouble:
-                    on_trouble(trouble)
+                    taking.over()
+                except Unavailable as error:
+                    taking.tell(error)
                 for one in taken:
                     under_way.create_task(self._deliver(one))
                 if not taken:
@@ -173,7 +174,7 @@ class Delivering:
                             await self._news.wait()
                 self._news.clear()
 
-    async def _keep_posting(self, on_trouble: Callable[[Unavailable], None]) -> None:
+    async def _keep_posting(self, trouble: Trouble) -> None:
         bell, sealed_anew = self._journal.bell(), False
         try:
             while True:
@@ -181,12 +182,14 @@ class Delivering:
                     if not sealed_anew:
                         await webhooks.seal_anew(self._journal, self._secrets)
                         sealed_anew = True
-                    if await deliveries.post(self._journal):
+                    posted = await deliveries.post(self._journal)
+                    trouble.over()
+                    if posted:
                         self._news.set()
                     else:
                         await bell.wait(POLL)
-                except Unavailable as trouble:
-                    on_trouble(trouble)
+                except Unavailable as error:
+                    trouble.tell(error)
                     await asyncio.sleep(POLL)
         finally:
             await bell.close()

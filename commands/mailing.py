@@ -25,6 +25,7 @@ from journal.connection import Unavailable
 from journal.folding import Aggregates
 from journal.journal import Journal
 from journal.tallies import Counter
+from journal.troubles import Trouble
 
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=30), timedelta(hours=2)
 ATTEMPTS = 16
@@ -51,7 +52,7 @@ class Mailing:
         self._server = server
         self._sender = sender
         self._keys = keys
-        self._trouble = ""
+        self._trouble = Trouble(log, "notices wait")
 
     async def send(self, handed: Handed) -> None:
         """Send a notice once, however often it is handed to anybody, or put it off. Raises `Unavailable`.
@@ -82,7 +83,7 @@ class Mailing:
             await self._put_off(notice, f"it could not be written: {type(fault).__name__}", for_good=False)
         else:
             await self._note_sent(notice)
-            self._trouble = ""
+            self._trouble.over()
 
     async def _note_sent(self, notice: Begun) -> None:
         while True:
@@ -99,9 +100,8 @@ class Mailing:
         _TRIED.add("dead" if dead else "put-off")
         if dead:
             log.warning("a notice is dead: %s %s: %s", notice.kind, notice.id, why)
-        elif why != self._trouble:  # told when it begins and when it changes, not of every notice
-            self._trouble = why
-            log.warning("notices wait: %s", why)
+        else:
+            self._trouble.tell(why)
         await notices.note_failed(self._journal, notice, why, again_after=None if dead else pause)
 
     async def _written(self, notice: Begun) -> tuple[EmailMessage, str] | None:

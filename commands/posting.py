@@ -11,6 +11,7 @@ from uuid import UUID
 
 from journal.connection import Unavailable
 from journal.journal import Journal, Recorded
+from journal.troubles import Trouble
 
 # Of another journal, as after a development reset, what was posted means nothing: begin again.
 _POSTED = """
@@ -62,17 +63,19 @@ async def keep_posting(
     journal: Journal,
     posts: Sequence[Callable[[Journal], Awaitable[int]]],
     *,
-    on_trouble: Callable[[Unavailable], None],
+    trouble: Trouble,
 ) -> None:
     """Post the journal to tables as it grows, until cancelled."""
     bell = journal.bell()
     try:
         while True:
             try:
-                if not any([await post(journal) for post in posts]):
+                posted = [await post(journal) for post in posts]
+                trouble.over()
+                if not any(posted):
                     await bell.wait(0.5)
-            except Unavailable as trouble:
-                on_trouble(trouble)
+            except Unavailable as error:
+                trouble.tell(error)
                 await asyncio.sleep(0.5)
     finally:
         await bell.close()

@@ -8,9 +8,10 @@ threads of its own: a mail server that hangs holds up mails alone. Webhooks are 
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Coroutine, Sequence
+import time
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from email.headerregistry import Address
 from functools import partial
@@ -18,9 +19,13 @@ from typing import Any
 from uuid import UUID
 
 import dramatiq
+from dramatiq import Consumer, MessageProxy
 from dramatiq.brokers.redis import RedisBroker
+from dramatiq.errors import BrokerConnectionError
 from dramatiq.middleware import AgeLimit, ShutdownNotifications
-from redis import RedisError
+from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from commands import deadlines, due, notices
 from commands.deadlines import keep_handing_out
@@ -36,8 +41,12 @@ from commands.webhooks import Secrets
 from daybook.settings import Settings
 from journal.folding import Aggregates
 from journal.journal import Journal
+from journal.troubles import Trouble
 
 MAILS_AT_ONCE = 4
+
+ANSWERED_WITHIN = 2.0
+"""Seconds that Redis may take for an answer."""
 
 POLL = 0.5
 """Seconds until one looks again where nothing was due."""
@@ -81,23 +90,28 @@ async def work(settings: Settings, journal: Journal) -> None:
     sending = Sending(destinations)
     delivering = Delivering(journal, deciding, Secrets(settings.secret_keys), sending)
     running = asyncio.gather(
-        delivering.keep_delivering(on_trouble=_told_once("webhooks are not sent anything")),
+        delivering.keep_delivering(
+            posting=Trouble(log, "nothing new is posted for webhooks"),
+            taking=Trouble(log, "webhooks are not sent anything"),
+        ),
         keep_posting(
             journal,
             [due.post, notices.posting(remind_before=settings.remind_before).post],
-            on_trouble=_told_once("due work is not posted"),
+            trouble=Trouble(log, "due work is not posted"),
         ),
         keep_handing_out(
             partial(due.take, journal, limit=deadlines.PER_MESSAGE),
             partial(due.wait_until_next, journal, at_most=POLL),
             hand_ends,
-            on_trouble=_told_once("due work is not handed out"),
+            taking=Trouble(log, "what is due is not known"),
+            sending=Trouble(log, "due work is not handed out"),
         ),
         keep_handing_out(
             partial(notices.take, journal, limit=2 * MAILS_AT_ONCE),
             poll,
             hand_mails,
-            on_trouble=_told_once("notices are not handed out"),
+            taking=Trouble(log, "it is not known which notices are due"),
+            sending=Trouble(log, "notices are not handed out"),
         ),
     )
     loop = asyncio.get_running_loop()
@@ -131,8 +145,13 @@ class Queue:
         self._loop = asyncio.get_running_loop()
         self._carry_out = carry_out
         self._under_way: set[Future[None]] = set()
-        self._broker = RedisBroker(  # type: ignore[no-untyped-call]
-            url=settings.redis_url.get_secret_value(),
+        self._broker = _Broker(  # type: ignore[no-untyped-call]
+            client=Redis.from_url(
+                settings.redis_url.get_secret_value(),
+                socket_timeout=ANSWERED_WITHIN,
+                socket_connect_timeout=ANSWERED_WITHIN,
+                retry=Retry(NoBackoff(), 1),
+            ),
             namespace=f"daybook:{settings.daybook_schema}",
             middleware=[AgeLimit(max_age=int(good_for.total_seconds() * 1000)), ShutdownNotifications()],
         )
@@ -169,21 +188,59 @@ class Queue:
             self._broker.close()
 
 
+class _Broker(RedisBroker):
+    """Redis as the broker, whose absence its consumers outlast."""
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+        return _Patient(super().consume(queue_name, prefetch, timeout), queue_name)
+
+
+class _Patient(Consumer):
+    """Receives nothing while Redis is away or hangs, and tells so once.
+
+    dramatiq's own tells of every try, and takes a Redis that hangs for a fault. What Redis cannot be told is done stays
+    with this broker until it is gone, and is too old by then.
+    """
+
+    def __init__(self, receiving: Consumer, queue_name: str) -> None:
+        self._receiving = receiving
+        self._trouble = Trouble(log, f"nothing is received from the queue {queue_name}")
+
+    def __next__(self) -> MessageProxy | None:
+        try:
+            message = next(self._receiving)
+        except (RedisError, BrokerConnectionError) as error:
+            self._trouble.tell(error)
+            time.sleep(POLL)
+            return None
+        self._trouble.over()
+        return message
+
+    def ack(self, message: MessageProxy) -> None:
+        with self._telling():
+            self._receiving.ack(message)
+
+    def nack(self, message: MessageProxy) -> None:
+        with self._telling():
+            self._receiving.nack(message)
+
+    def requeue(self, messages: Iterable[MessageProxy]) -> None:
+        with self._telling():
+            self._receiving.requeue(messages)
+
+    def close(self) -> None:
+        self._receiving.close()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except (RedisError, BrokerConnectionError) as error:
+            self._trouble.tell(error)
+
+
 def _mailing(settings: Settings, journal: Journal, aggregates: Aggregates) -> Mailing:
     sender = mailbox(settings.mail_from) if settings.mail_from else Address("Daybook", "daybook", "localhost")
     url = settings.smtp_url.get_secret_value()
     server = MailServer(url, sender=sender.addr_spec) if url else LogAlone()
     return Mailing(journal, aggregates, server, sender=sender, keys=settings.secret_keys)
-
-
-def _told_once(what: str) -> Callable[[Exception], None]:
-    """Logs a trouble when it is another one than last time, not at every try."""
-    told = ""
-
-    def tell(trouble: Exception) -> None:
-        nonlocal told
-        if str(trouble) != told:
-            told = str(trouble)
-            log.warning("%s: %s", what, told)
-
-    return tell

@@ -48,7 +48,7 @@ def touches(event: Event) -> Iterator[Named[Booking]]:
 
 
 def sweeps(event: Event) -> Sweep | None:
-    """All bookings of a person who was erased: their notes must not be read any more."""
+    """All bookings of a person who was erased: their texts must not be read any more."""
     if isinstance(event, UserErased):
         return Sweep(_of_user(event.user_id), _booking_of)
     return None
@@ -362,4 +362,4 @@ def _load(stored: bytes) -> Booking:
     return booking
 
 
-VIEW = View("bookings", 3, {"booking": Form(_dump, _load)}, touches, project, sweeps)
+VIEW = View("bookings", 4, {"booking": Form(_dump, _load)}, touches, project, sweeps)

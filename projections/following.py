@@ -25,6 +25,7 @@ from journal.connection import Unavailable
 from journal.folding import Named
 from journal.journal import Journal, Recorded
 from journal.tallies import Counter, Histogram
+from journal.troubles import Trouble
 from projections import activity, availability, bookings, spaces, utilisation
 from projections.asking import Asking
 from projections.generations import Generation, Keys, Lease, Mark, Moved, NotOwner
@@ -59,9 +60,12 @@ class Followed:
     resting_until: float = 0.0  # on the loop's clock
     gathering_until: float = 0.0
     rest: float = POLL  # seconds
-    is_cut_off: bool = False
+    trouble: Trouble = field(init=False)
     swept: set[bytes] = field(default_factory=set)  # the numbers that were left when it was swept last
     sweeping: asyncio.Task[None] | None = None
+
+    def __post_init__(self) -> None:
+        self.trouble = Trouble(log, f"the view {self.view.name} cannot be fed for now")
 
     def forget(self) -> None:
         """Feed nothing until the lease was taken again."""
@@ -102,21 +106,19 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until cancelled, then leave the leases to others."""
-        is_cut_off = False
+        trouble = Trouble(log, "the journal cannot be followed for now")
         try:
             while True:
                 try:
                     more = await self._round()
                 except Unavailable as error:
-                    if not is_cut_off:
-                        log.warning("the journal cannot be followed for now: %s", error)
-                    is_cut_off = True
+                    trouble.tell(error)
                     await asyncio.sleep(POLL)
                 except Exception as error:  # whatever it is, somebody has to follow once it is over
                     log.error("the journal cannot be followed: %s", _told(error))
                     await asyncio.sleep(POLL)
                 else:
-                    is_cut_off = False
+                    trouble.over()
                     if not more:
                         await self._bell.wait(self._patience())
         finally:
@@ -203,7 +205,8 @@ class Follower:
             _POSTED.add(followed.view.name, count=len(facts))
             if self._on_posted is not None and followed.active is generation:
                 await self._on_posted(followed.view, facts, at)
-        followed.rest, followed.is_cut_off = POLL, False
+        followed.rest = POLL
+        followed.trouble.over()
         if 0 < len(facts) < self._page and not followed.is_awaited:
             followed.gathering_until = asyncio.get_running_loop().time() + GATHER
         if followed.active is generation:
@@ -242,9 +245,8 @@ class Follower:
             if not isinstance(error, Disconnected | NoAnswer | OSError | Unavailable):
                 log.error("the view %s cannot be fed: %s", followed.view.name, _told(error))
                 followed.rest = min(2 * followed.rest, LONGEST_REST)
-            elif not followed.is_cut_off:
-                log.warning("the view %s cannot be fed for now: %s", followed.view.name, type(error).__name__)
-                followed.is_cut_off = True
+            else:
+                followed.trouble.tell(error)  # redis-py's words: an address, never a password
 
     async def _leave(self) -> None:
         for followed in self._followed:

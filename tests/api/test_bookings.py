@@ -29,6 +29,7 @@ async def test_a_booking_is_made_and_answered_with_its_place_and_revision(house:
         "status": "confirmed",
         "decide_by": None,
         "notes": "Ænd nõtes 🙂",
+        "reason": None,
         "created_at": booking["created_at"],
         "updated_at": booking["created_at"],
     }
@@ -78,7 +79,9 @@ async def test_a_booking_is_given_back_with_a_reason(house: House) -> None:
     cancelled = await student.delete(f"/bookings/{booking['id']}", params={"reason": "rain"})
 
     assert cancelled.status_code == 200, cancelled.text
-    assert cancelled.json() == booking | {"status": "cancelled", "updated_at": cancelled.json()["updated_at"]}
+    updated_at = cancelled.json()["updated_at"]
+    assert cancelled.json() == booking | {"status": "cancelled", "reason": "rain", "updated_at": updated_at}
+    assert (await student.get(f"/bookings/{booking['id']}")).json() == cancelled.json()
     assert cancelled.headers["ETag"] == '"2"'
     again = await student.delete(f"/bookings/{booking['id']}")
     assert (again.status_code, codes(again)) == (409, ["booking-not-active"])

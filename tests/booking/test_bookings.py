@@ -233,7 +233,7 @@ def test_the_document_of_a_booking_tells_its_last_state():
     booking = given(Booking(fact.booking_id), fact)
 
     before = booking.document()
-    given(booking, cancelled(fact, at=MONDAY_8AM))
+    given(booking, cancelled(fact, reason="Rain.", at=MONDAY_8AM))
 
     assert before == {
         "id": fact.booking_id,
@@ -244,10 +244,11 @@ def test_the_document_of_a_booking_tells_its_last_state():
         "status": "confirmed",
         "decide_by": None,
         "notes": "Two of us.",
+        "reason": None,
         "created_at": NEW_YEAR,
         "updated_at": NEW_YEAR,
     }
-    assert booking.document() == {**before, "status": "cancelled", "updated_at": MONDAY_8AM}
+    assert booking.document() == {**before, "status": "cancelled", "reason": "Rain.", "updated_at": MONDAY_8AM}
     assert booking.revision == 2
 
 

@@ -1,6 +1,7 @@
 """A worker's deliveries for tests: carried out as far as they can be whenever it is told to, or by themselves."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from commands.destinations import Destinations, LooksUp, looked_up
 from commands.webhooks import EVENTS, AddWebhook, Secrets
 from journal.folding import Aggregates
 from journal.journal import Journal
+from journal.troubles import Trouble
 from tests.commands.people import SYSTEM, request
 from tests.journals import Place, a_journal
 from tests.receivers import Receiver
@@ -85,10 +87,12 @@ async def a_post(
 async def at_work(*posts: Post) -> AsyncIterator[None]:
     """As many workers go on by themselves meanwhile."""
 
-    def unexpected(trouble: Exception) -> None:
-        raise AssertionError(trouble)
+    class Unexpected(Trouble):
+        def tell(self, why: object) -> None:
+            raise AssertionError(why)
 
-    running = asyncio.gather(*(post.delivering.keep_delivering(on_trouble=unexpected) for post in posts))
+    trouble = Unexpected(logging.getLogger(__name__), "webhooks are not sent anything")
+    running = asyncio.gather(*(post.delivering.keep_delivering(posting=trouble, taking=trouble) for post in posts))
     try:
         yield
     finally:

@@ -1,6 +1,8 @@
 """Expiry on the real journal: recorded once however often it is asked for, and asked for until it is recorded."""
 
 import asyncio
+import logging
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -21,16 +23,19 @@ from commands.deadlines import carry_out, keep_handing_out
 from commands.deciding import Deciding, Done
 from commands.due import DECLINE, EXPIRE, LENT, Work
 from commands.posting import keep_posting
-from journal.connection import Unavailable
 from journal.folding import Aggregates
 from journal.journal import Journal
+from journal.troubles import Trouble
 from tests.commands.people import SYSTEM, book, enter, give_back, interrupted, offer, register, request
 from tests.examples import ALWAYS_OPEN, ANA, DESK, HOUR, INSTANT, MONDAY_8AM, at, cancelled, created, hours
 from tests.journals import Place, a_journal
+from tests.processes import eventually
 
 ENDS = (BookingCancelled, BookingDeclined, BookingExpired)
 SLOTS = 30
 PATIENCE = 10.0  # seconds
+
+log = logging.getLogger(__name__)
 
 
 def expiry(done: Done[object], booking_id: UUID) -> Work:
@@ -226,25 +231,22 @@ class Actors:
 
 
 @asynccontextmanager
-async def worked(
-    journal: Journal, send: Callable[[Sequence[Work]], None]
-) -> AsyncIterator[tuple[list[Unavailable], list[Exception]]]:
-    """Due work is posted and handed out meanwhile; what went wrong at either."""
-    posting: list[Unavailable] = []
-    handing: list[Exception] = []
+async def worked(journal: Journal, send: Callable[[Sequence[Work]], None]) -> AsyncIterator[None]:
+    """Due work is posted and handed out meanwhile; what goes wrong at it is logged."""
     running = [
-        asyncio.create_task(keep_posting(journal, [due.post], on_trouble=posting.append)),
+        asyncio.create_task(keep_posting(journal, [due.post], trouble=Trouble(log, "not posted"))),
         asyncio.create_task(
             keep_handing_out(
                 partial(due.take, journal, limit=deadlines.PER_MESSAGE),
                 partial(due.wait_until_next, journal, at_most=0.5),
                 send,
-                on_trouble=handing.append,
+                taking=Trouble(log, "not taken"),
+                sending=Trouble(log, "not sent"),
             )
         ),
     ]
     try:
-        yield posting, handing
+        yield
     finally:
         for task in running:
             task.cancel()
@@ -268,9 +270,11 @@ async def left(journal: Journal) -> int:
     return int(count)
 
 
-async def test_what_is_due_is_posted_handed_out_and_recorded(place: Place, journal: Journal, house: Deciding) -> None:
+async def test_what_is_due_is_posted_handed_out_and_recorded(
+    place: Place, journal: Journal, house: Deciding, caplog: pytest.LogCaptureFixture
+) -> None:
     actors = Actors(house)
-    async with worked(journal, actors.send) as troubles:
+    async with worked(journal, actors.send):
         made = [await book(house, hours(n / 2 + 9, n / 2 + 9.5)) for n in range(deadlines.PER_MESSAGE + 10)]
         await give_back(house, made[0].subject.id)
         place.set_clock(at(72))
@@ -280,13 +284,15 @@ async def test_what_is_due_is_posted_handed_out_and_recorded(place: Place, journ
         **{(BookingExpired, one.subject.id): 1 for one in made[1:]},
     }
     assert max(len(works) for works in actors.sent) <= deadlines.PER_MESSAGE
-    assert troubles == ([], [])
+    assert caplog.messages == []
 
 
-async def test_what_lapses_is_posted_handed_out_and_recorded(place: Place, journal: Journal, house: Deciding) -> None:
+async def test_what_lapses_is_posted_handed_out_and_recorded(
+    place: Place, journal: Journal, house: Deciding, caplog: pytest.LogCaptureFixture
+) -> None:
     await offer(house, DESK, hours=ALWAYS_OPEN, requires_approval=True)
     actors = Actors(house)
-    async with worked(journal, actors.send) as troubles:
+    async with worked(journal, actors.send):
         asked, kept = [(await book(house, hours(n, n + 1), space=DESK)).subject.id for n in (14, 15)]
         await house.do(ApproveBooking(booking_id=kept), by=SYSTEM, request=request())
         place.set_clock(at(13))
@@ -295,31 +301,40 @@ async def test_what_lapses_is_posted_handed_out_and_recorded(place: Place, journ
         place.set_clock(at(16))
         await until_recorded(journal, asked, kept)
     assert await ends(journal) == [(BookingDeclined, asked), (BookingExpired, kept)]
-    assert troubles == ([], [])
+    assert caplog.messages == []
 
 
 async def test_what_could_not_be_sent_is_sent_again_when_the_loan_ends(
-    place: Place, journal: Journal, house: Deciding
+    place: Place, journal: Journal, house: Deciding, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO, log.name)
     made = await book(house, hours(9, 10))
     actors = Actors(house, lost=1)
     place.put_clock_forward(at(10) - datetime.now(UTC))
-    async with worked(journal, actors.send) as (_, handing):
+    async with worked(journal, actors.send):
         began = asyncio.get_running_loop().time()
         await until_recorded(journal, made.subject.id)
         took = asyncio.get_running_loop().time() - began
-    assert [str(trouble) for trouble in handing] == ["the broker is away"]
+    assert caplog.messages == ["not sent: the broker is away", "not sent: this is over"]
     assert actors.sent == [[expiry(made, made.subject.id)]] * 2
     assert took > LENT.total_seconds() - 1
 
 
-async def test_while_the_journal_is_away_its_workers_wait_for_it(place: Place, journal: Journal) -> None:
+async def test_while_the_journal_is_away_its_workers_wait_for_it_and_tell_when_it_begins_and_is_over(
+    place: Place, journal: Journal, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, log.name)
     reading = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'daybook journal read'"
     with place.role() as role:
-        async with worked(journal, lambda _: None) as (posting, handing):
+        async with worked(journal, lambda _: None):
+
+            async def is_over() -> bool:
+                return {"not posted: this is over", "not taken: this is over"} <= set(caplog.messages)
+
             async with asyncio.timeout(PATIENCE):
-                while not (posting and handing):
+                while not {"not posted", "not taken"} <= {said.partition(":")[0] for said in caplog.messages}:
                     role.execute(reading)
                     await asyncio.sleep(0)
+            await eventually(is_over, within=PATIENCE)
         assert await due.take(journal, limit=1) == []
-    assert all(isinstance(trouble, Unavailable) for trouble in [*posting, *handing])
+    assert all(re.fullmatch("not (posted|taken): (PostgreSQL .*|this is over)", said) for said in caplog.messages)

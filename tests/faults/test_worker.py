@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID
 
@@ -22,7 +23,7 @@ from journal.journal import Journal
 from tests.commands.people import book, give_back, offer, register
 from tests.examples import ANA, DESK
 from tests.journals import Place, a_journal, a_place
-from tests.processes import started
+from tests.processes import Running, started
 
 SOON = 10.0  # seconds within which a slot's end is recorded
 READY = 30.0  # seconds for a worker to be there
@@ -99,6 +100,10 @@ async def until(journal: Journal, condition: Callable[[], Awaitable[bool]], *, w
                 await bell.wait(0.05)
     finally:
         await bell.close()
+
+
+async def tells(worker: Running, line: str) -> bool:
+    return line in worker.log.read_text()
 
 
 @asynccontextmanager
@@ -183,16 +188,16 @@ async def test_a_worker_outlives_redis(own_stores: Stores, place: Place, house: 
     await house.fill(20, apart=timedelta(milliseconds=100))
     with started("work", own_stores, place, tmp_path, number=1) as (worker,):
         await until(house.journal, house.posted, within=READY)
-
-        async def told() -> bool:
-            return "due work is not handed out" in worker.log.read_text()
-
         async with all_recorded(house, within=2 * SOON):
             own_stores.redis.kill()
             house.let_them_end()
-            await until(house.journal, told, within=SOON)
+            await until(house.journal, partial(tells, worker, "due work is not handed out"), within=SOON)
             own_stores.redis.start()
         assert worker.process.poll() is None
+        await until(house.journal, partial(tells, worker, "due work is not handed out: this is over"), within=SOON)
+        said = worker.log.read_text()
+        assert "critical" not in said
+        assert "Traceback" not in said
 
 
 async def test_a_worker_stops_when_told_though_redis_hangs(
@@ -208,6 +213,11 @@ async def test_a_worker_stops_when_told_though_redis_hangs(
         try:
             house.let_them_end()
             await until(house.journal, house.lent, within=SOON)  # and what is lent is on its way to Redis
+            for queue in ("due", "notices"):
+                await until(
+                    house.journal, partial(tells, worker, f"nothing is received from the queue {queue}"), within=SOON
+                )
+            assert "critical" not in worker.log.read_text()
             worker.process.terminate()
 
             assert await asyncio.to_thread(worker.process.wait, SOON) == 0

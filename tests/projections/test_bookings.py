@@ -90,6 +90,7 @@ async def test_a_booking_is_found_with_what_is_needed_beside_it(told: Told, view
         "status": "confirmed",
         "decide_by": None,
         "notes": MORNING.notes,
+        "reason": None,
         "created_at": "2026-01-01T00:00:00Z",
         "updated_at": "2026-01-01T00:00:00Z",
     }
@@ -349,11 +350,11 @@ async def test_a_view_and_the_journal_give_the_same_answer(
     assert await bookings.one(views, MORNING.booking_id) == from_view
 
 
-async def test_of_somebody_who_was_erased_the_notes_are_gone_and_nothing_else(
+async def test_of_somebody_who_was_erased_the_texts_are_gone_and_nothing_else(
     told: Told, views: Views, redis: Redis, journal: Journal
 ) -> None:
     others = created(hours(12, 13), user_id=BEN, notes="mine")
-    await told(MORNING, EVENING, others, cancelled(EVENING))
+    await told(MORNING, EVENING, others, cancelled(EVENING, reason="rain"))
     before = await contents(redis, journal.schema, bookings.VIEW)
 
     await told(UserErased(user_id=ANA, role=Role.STUDENT, at=MONDAY_8AM), created(hours(14, 15), user_id=BEN))
@@ -363,7 +364,10 @@ async def test_of_somebody_who_was_erased_the_notes_are_gone_and_nothing_else(
     assert (read(found.json(MONDAY_8AM))["notes"], found.revision) == (None, 1)
     after = await contents(redis, journal.schema, bookings.VIEW)
     changed = {name for name in before if after[name] != before[name] and name.startswith("booking:")}
-    assert changed == {f"booking:{MORNING.booking_id}"}
+    assert changed == {f"booking:{MORNING.booking_id}", f"booking:{EVENING.booking_id}"}
+    given_back = await bookings.one(views, EVENING.booking_id)
+    assert given_back
+    assert read(given_back.json(MONDAY_8AM))["reason"] is None
 
 
 async def test_bookings_are_counted_by_what_they_are_at_the_moment(told: Told, views: Views) -> None:

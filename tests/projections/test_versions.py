@@ -95,7 +95,7 @@ HISTORY: list[Event] = [
 
 MADE_OF_IT = {
     ("availability", 3): "a5ab8c93374cf8651b3fbe236e900e1eb09fa0b6c4b91576b1063315b33c60d9",
-    ("bookings", 3): "d1ab35d80875bf3788bd455cf1979ff148ad7b8fc7fe98762629d1491ce50c1c",
+    ("bookings", 4): "30420e395ef1a7c6a083df47bde63ab1265b9f6476754a249f3094873d747016",
     ("spaces", 3): "5a268c37fe0d396e4fd2271000abb3a60739d9fc733f14e4ef460c2fb6bc00d3",
     ("utilisation", 2): "6454eef6a298ce668406cd427f02a113baa3325d16ad5dc657926dd0fa30830e",
     ("activity", 2): "ae92a23eaead12541a2db43deb61593e74ffec915fc88571b08f8b3f91bd1718",
