@@ -30,9 +30,9 @@ import yaml
 from daybook.cli import app
 from daybook.embedded import Stores
 from tests.deploy.manifests import IMAGE, OVERLAYS, containers, kustomization, written
-from tests.docs.pages import HOST, PAGES, Page
+from tests.docs.pages import HOST, METRICS_PORT, PAGES, Page
 from tests.journals import a_place
-from tests.processes import Api, daybook, eventually, started
+from tests.processes import Api, daybook, eventually, free_port, started
 
 ROOT = Path(__file__).parents[2]
 STOOD_IN_FOR = ("make", "docker", "kubectl", "kustomize", "pg_basebackup")
@@ -148,6 +148,7 @@ async def followed(
 ) -> tuple[subprocess.CompletedProcess[str], list[list[str]]]:
     """Run the blocks in one shell. Returns how that ended, and what the stand-ins were asked."""
     script = "\n".join(["set -euo pipefail", *blocks]).replace(HOST, api.url)
+    script = script.replace(METRICS_PORT, str(free_port()))  # others may be reading the same page
     asked = desk / "asked"
     asked.touch()
     environment = api.environment | {"PATH": f"{desk / 'bin'}:{api.environment['PATH']}", "ASKED": str(asked)}
