@@ -1,10 +1,10 @@
 """Every command on every page is true: `curl` and `daybook` are run, page by page, against a fresh development system.
 
 `make`, `docker`, `kubectl`, `kustomize` and `pg_basebackup` are stood in for, and what they are asked is held against
-what they name, `make` by `make --dry-run`. Backing up is run by tests/faults/test_restore.py, `make docs` by
-test_site.py, `make reference` by tests/reference. The other targets are not run by a test: `make test` is what runs
-this one, `make lint` and `make bench` take longer than all pages together, and `make lock` asks a package index, whose
-answer changes.
+what they name, `make` by `make --dry-run`. Backing up is run by tests/faults/test_restore.py, `make run` by
+tests/faults/test_up.py, `make docs` by test_site.py, `make reference` by tests/reference. The other targets are not run
+by a test: `make test` is what runs this one, `make lint` and `make bench` take longer than all pages together, and
+`make lock` asks a package index, whose answer changes.
 
 A `curl` of a page fails (`-f`) unless it succeeds. One without `-f` is there to show what is no success: its status is
 then one that the page tells.
