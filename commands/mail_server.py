@@ -12,6 +12,8 @@ from urllib.parse import unquote, urlsplit
 import aiosmtplib
 from aiosmtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
+from commands.notices import State
+
 CONNECTED_WITHIN = 10.0  # seconds
 ANSWERED_WITHIN = 60.0  # seconds for each command: a server that scans what it was given takes its time
 SENT_WITHIN = 120.0  # seconds for all of it
@@ -28,7 +30,9 @@ class NotSent(Exception):
 
 
 class TakesMail(Protocol):
-    """Where mails go."""
+    """Where mails go, and what a notice is whose mail was handed in."""
+
+    as_taken: State
 
     async def send(self, mail: EmailMessage, *, kind: str, to: str) -> None:
         """Return once the mail for a bare address was taken. Raises `NotSent`."""
@@ -36,6 +40,8 @@ class TakesMail(Protocol):
 
 class LogAlone:
     """In the place of a mail server where none is set: a line of the log tells that there was a mail."""
+
+    as_taken = State.LOGGED
 
     async def send(self, mail: EmailMessage, *, kind: str, to: str) -> None:
         log.info("no mail server is set, so this was not sent: %s", kind)
@@ -46,6 +52,8 @@ class MailServer:
 
     With `smtp://` STARTTLS is used where it is offered, and required before a password is told to another machine.
     """
+
+    as_taken = State.SENT
 
     def __init__(self, url: str, *, sender: str, within: float = SENT_WITHIN) -> None:
         parts = urlsplit(url)
