@@ -19,6 +19,8 @@ from aiosmtplib import (
     SMTPStatus,
 )
 
+from commands.notices import State
+
 CONNECTED_WITHIN = 10.0  # seconds
 ANSWERED_WITHIN = 60.0  # seconds for each command: a server that scans what it was given takes its time
 SENT_WITHIN = 120.0  # seconds until the whole mail is handed over
@@ -37,7 +39,9 @@ class NotSent(Exception):
 
 
 class TakesMail(Protocol):
-    """Where mails go."""
+    """Where mails go, and what a notice is whose mail was handed in."""
+
+    as_taken: State
 
     async def send(self, mail: EmailMessage, *, kind: str, to: str) -> None:
         """Return once the mail for a bare address was taken. Raises `NotSent`."""
@@ -45,6 +49,8 @@ class TakesMail(Protocol):
 
 class LogAlone:
     """In the place of a mail server where none is set: a line of the log tells that there was a mail."""
+
+    as_taken = State.LOGGED
 
     async def send(self, mail: EmailMessage, *, kind: str, to: str) -> None:
         log.info("no mail server is set, so this was not sent: %s", kind)
@@ -56,6 +62,8 @@ class MailServer:
     With `smtp://` STARTTLS is used where it is offered, and required before a password is told to another machine.
     A mail is handed over `within` so many seconds, and its end answered within `taken_within` more.
     """
+
+    as_taken = State.SENT
 
     def __init__(
         self, url: str, *, sender: str, within: float = SENT_WITHIN, taken_within: float = TAKEN_WITHIN

@@ -18,7 +18,7 @@ from booking.events import BookingEvent
 from commands import accounts, letters, notices, wording
 from commands.invitations import Invitation
 from commands.mail_server import NotSent, TakesMail
-from commands.notices import LENT, Begun, Handed, Kind
+from commands.notices import LENT, Begun, Handed, Kind, State
 from commands.wording import Words, in_header
 from journal import folding
 from journal.connection import Unavailable
@@ -34,7 +34,7 @@ ATTEMPTS = 16
 MARGIN = timedelta(seconds=10)
 """How long before others may take it nobody begins to hand in a mail any more."""
 
-_TRIED = Counter("daybook_notices_tried", "What came of sending notices: sent, put-off, dead.", ("outcome",))
+_TRIED = Counter("daybook_notices_tried", "What came of sending notices: sent, logged, put-off, dead.", ("outcome",))
 
 log = logging.getLogger(__name__)
 
@@ -82,14 +82,15 @@ class Mailing:
             log.exception("a notice could not be written: %s %s", notice.kind, notice.id)
             await self._put_off(notice, f"it could not be written: {type(fault).__name__}", for_good=False)
         else:
-            await self._note_sent(notice)
+            await self._note_taken(notice)
             self._trouble.over()
 
-    async def _note_sent(self, notice: Begun) -> None:
+    async def _note_taken(self, notice: Begun) -> None:
+        note = notices.note_logged if self._server.as_taken is State.LOGGED else notices.note_sent
         while True:
             try:
-                await notices.note_sent(self._journal, notice)
-                _TRIED.add("sent")
+                await note(self._journal, notice)
+                _TRIED.add(self._server.as_taken)
                 return
             except Unavailable:
                 await asyncio.sleep(0.05)

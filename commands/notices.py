@@ -42,10 +42,13 @@ class Kind(StrEnum):
 
 
 class State(StrEnum):
-    """Where a notice stands: DEAD is what is tried no more until somebody retries it."""
+    """Where a notice stands: DEAD is what is tried no more until somebody retries it, LOGGED what was told to the log
+    alone, for there was no mail server.
+    """
 
     WAITING = "waiting"
     SENT = "sent"
+    LOGGED = "logged"
     DEAD = "dead"
 
 
@@ -62,7 +65,7 @@ LENT_AT_ONCE = 32
 """Notices handed out or begun by all workers together."""
 
 KEPT = timedelta(days=30)
-"""How long it is remembered that a notice was sent."""
+"""How long it is remembered that a notice was sent, or logged."""
 
 # What an import enters is caused by it rather than by a request of its own, and told by its report; of what begins soon
 # its people are reminded as all are. A reminder that was sent stays, as every notice, and so does one that may just be
@@ -105,9 +108,16 @@ where notice_id = %(notice_id)s and attempts = %(attempts)s and state = 'waiting
 returning notice_id, attempts, kind, booking_id, user_id, position, journal_now()
 """
 _SENT = """
-with over as (delete from notices where state = 'sent' and sent_at <= (select journal_now()) - %(kept)s)
+with over as (
+  delete from notices where (state = 'sent' and sent_at <= (select journal_now()) - %(kept)s)
+  or (state = 'logged' and at <= (select journal_now()) - %(kept)s))
 update notices set state = 'sent', sent_at = journal_now(), lent_until = null, error = null
 where notice_id = %(notice_id)s and state <> 'sent'
+"""
+_LOGGED = """
+with over as (delete from notices where state = 'logged' and at <= (select journal_now()) - %(kept)s)
+update notices set state = 'logged', lent_until = null, error = null
+where notice_id = %(notice_id)s and state <> 'logged'
 """
 _FAILED = """
 update notices set state = %(state)s, at = journal_now() + %(pause)s, lent_until = null, error = %(error)s
@@ -199,6 +209,11 @@ async def begin(journal: Journal, handed: Handed) -> Begun | None:
 async def note_sent(journal: Journal, notice: Begun) -> None:
     """Note that the notice was sent. Raises `Unavailable`."""
     await journal.query(_SENT, {"notice_id": notice.id, "kept": KEPT})
+
+
+async def note_logged(journal: Journal, notice: Begun) -> None:
+    """Note that the log was told of the notice, and nobody else. Raises `Unavailable`."""
+    await journal.query(_LOGGED, {"notice_id": notice.id, "kept": KEPT})
 
 
 async def note_failed(journal: Journal, notice: Begun, error: str, *, again_after: timedelta | None) -> None:

@@ -32,7 +32,7 @@ def commands(stores: Callable[[], Settings], complaining: Callable[[int], Abstra
 
     @app.command("list")
     def tell(dead: Annotated[bool, typer.Option("--dead", help="Those alone that are tried no more.")] = False) -> None:
-        """Tell of the notices that wait, are dead, or were sent lately: a table on a terminal, else JSON lines."""
+        """Tell of the notices that wait, are dead, sent or logged lately: a table on a terminal, else JSON lines."""
         run(lambda journal: _tell(journal, State.DEAD if dead else None))
 
     @app.command()

@@ -551,7 +551,7 @@ async def test_where_there_is_no_mail_server_the_log_tells_that_there_was_a_noti
     assert await post.send(post.mailing(LogAlone())) == []
 
     assert caplog.messages == ["no mail server is set, so this was not sent: confirmation"]
-    assert [listed.state for listed in await post.listed()] == [State.SENT]
+    assert [(listed.state, listed.sent_at) for listed in await post.listed()] == [(State.LOGGED, None)]
 
 
 @pytest.mark.parametrize("key", [KEY, OLD_KEY])

@@ -1,6 +1,7 @@
 """Notices on the real journal: each fact leads to its own, posted once however many post, lent to one at a time."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,7 +14,7 @@ from commands import notices
 from commands.deciding import Deciding
 from commands.letters import Kind as LetterKind
 from commands.letters import Letters
-from commands.notices import HANDED, LENT, LENT_AT_ONCE, Begun, Handed, Kind
+from commands.notices import HANDED, LENT, LENT_AT_ONCE, Begun, Handed, Kind, State
 from journal.connection import Line
 from journal.journal import Journal
 from tests.commands.people import book, enter, offer, register, request
@@ -268,12 +269,16 @@ async def test_no_more_is_handed_out_than_is_being_sent(place: Place, journal: J
     assert taken == [20, LENT_AT_ONCE - 20, 0]
 
 
-async def test_what_was_sent_is_remembered_for_a_time(place: Place, journal: Journal) -> None:
+@pytest.mark.parametrize("note", [notices.note_sent, notices.note_logged])
+async def test_what_was_sent_or_logged_is_remembered_for_a_time(
+    place: Place, journal: Journal, note: Callable[[Journal, Begun], Awaitable[None]]
+) -> None:
     enter(place, created(hours(1, 2, WEDNESDAY)), created(hours(800, 801, WEDNESDAY)))
     await post_all(journal, remind_before=timedelta(0))
     for days in (0, 31):
         place.set_clock(MONDAY_8AM + days * DAY)
         (handed,) = await notices.take(journal, limit=1)
-        await notices.note_sent(journal, await begin(journal, handed))
+        await note(journal, await begin(journal, handed))
 
-    assert [row.sent_at for row in await notices.listed(journal, limit=9)] == [MONDAY_8AM + 31 * DAY]
+    (row,) = await notices.listed(journal, limit=9)
+    assert row.sent_at == (MONDAY_8AM + 31 * DAY if row.state is State.SENT else None)
