@@ -36,7 +36,7 @@ run: $(RUN)
 	@$(BIN)/daybook up
 
 test: $(DEV) $(NEWMAN)
-	@$(BIN)/python -m pytest --cov --numprocesses 3 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --cov --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-fast: $(DEV)
 	@$(BIN)/python -m pytest tests/booking tests/stories $(ARGS)
@@ -48,7 +48,7 @@ lint: $(DEV)
 	@$(BIN)/lint-imports
 
 reference: $(DEV)
-	@$(BIN)/python -m tests.reference
+	@$(BIN)/python -m tests.reference $(ARGS)
 
 docs: $(DEV)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

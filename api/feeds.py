@@ -9,6 +9,7 @@ import orjson
 from icalendar import Calendar, Event
 
 from booking.bookings import Booking, Status
+from commands.invitations import sequence, uid
 
 ASK_AGAIN_AFTER = timedelta(minutes=15)
 
@@ -61,8 +62,8 @@ class Feed:
 
     def _event(self, one: Entry) -> Event:
         booking, event = one.booking, Event()
-        event.add("uid", f"{booking.id}@daybook")
-        event.add("sequence", booking.revision - 1)  # as in mails about it
+        event.add("uid", uid(booking.id))
+        event.add("sequence", sequence(booking))
         event.add("dtstamp", booking.updated_at)
         event.add("created", booking.created_at)
         event.add("last-modified", booking.updated_at)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from booking import bookings, finding
 from booking.bookings import Booking
+from booking.events import Event
 from booking.refusals import (
     AllowanceUsedUp,
     NotAllowed,
@@ -141,25 +142,24 @@ class ChangeBooking(_OfBooking):
 
     def execute(self) -> None:
         self.must_know()
-        slot = self._slot()
+        slot, moved = self._slot(), list[Event]()
         if slot is not None:
-            self.record(
-                bookings.reschedule(
-                    self.booking,
-                    self.space,
-                    self.user,
-                    self.calendars,
-                    self.allowance,
-                    slot=slot,
-                    by=self.by.user_id,
-                    at_any_time=self.runs_it,
-                    at_once=self.runs_it,
-                    now=self.now,
-                )
+            moved += bookings.reschedule(
+                self.booking,
+                self.space,
+                self.user,
+                self.calendars,
+                self.allowance,
+                slot=slot,
+                by=self.by.user_id,
+                at_any_time=self.runs_it,
+                at_once=self.runs_it,
+                now=self.now,
             )
         if not isinstance(self.notes, Unchanged):
             self.must_be(Role.STUDENT, Role.STAFF, Role.ADMIN)
             self.record(bookings.change_notes(self.booking, notes=self.notes, now=self.now))
+        self.record(moved)  # last: people are told of the booking as this fact leaves it
 
 
 @dataclass(eq=False, kw_only=True)

@@ -7,6 +7,7 @@ is connected to is the address that was judged, so no answer of a name server ca
 import asyncio
 import re
 import socket
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
@@ -55,11 +56,25 @@ def host_of(url: str) -> str:
     return _parts(url).hostname or ""
 
 
+LooksUp = Callable[[str, int], list[str]]
+"""Every address to which a host's name leads, for a port. Raises `OSError`."""
+
+
+def looked_up(host: str, port: int) -> list[str]:
+    """The system's answer, which also reads `127.1`, `0x7f000001` and `2130706433`, as whatever connects would."""
+    try:
+        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError:  # a label that is too long
+        raise OSError("no such name") from None
+    return list(dict.fromkeys(str(address[0]) for *_, address in answers))
+
+
 class Destinations:
     """Looks up where addresses lead; `private` allows every one, for development."""
 
-    def __init__(self, *, private: bool = False) -> None:
+    def __init__(self, *, private: bool = False, look_up: LooksUp = looked_up) -> None:
         self._private = private
+        self._look_up = look_up
         # Of its own: a name server that hangs must delay nobody who is waiting for something else.
         self._threads = ThreadPoolExecutor(64, thread_name_prefix="names")
 
@@ -76,22 +91,13 @@ class Destinations:
         parts = _parts(url)
         host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _looked_up, host, port)
+        found = await loop.run_in_executor(self._threads, self._look_up, host, port)
         if not self._private and not all(is_public(ip_address(one)) for one in found):
             raise AddressNotAllowed("a webhook leads to public addresses only")
         return found
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
-
-
-def _looked_up(host: str, port: int) -> list[str]:
-    """The system's answer, which also reads `127.1`, `0x7f000001` and `2130706433`, as whatever connects would."""
-    try:
-        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError:  # a label that is too long
-        raise OSError("no such name") from None
-    return list(dict.fromkeys(str(address[0]) for *_, address in answers))
 
 
 def _parts(url: str) -> SplitResult:

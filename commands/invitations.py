@@ -1,6 +1,6 @@
 """Invitations: a booking as an iCalendar object, which replaces or cancels the one before in people's calendars.
 
-The UID stays with the booking, and SEQUENCE grows with its facts (RFC 5546 §2.1.4).
+The UID stays with the booking, and SEQUENCE grows with its facts (RFC 5546 §2.1.4); calendar feeds have the same two.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -23,6 +23,10 @@ def uid(booking_id: UUID) -> str:
     return f"{booking_id}@daybook"
 
 
+def sequence(booking: Booking) -> int:
+    return booking.revision - 1
+
+
 class Invitation:
     """A booking for its user's calendar, on the space's wall clock; the addresses are bare.
 
@@ -37,7 +41,7 @@ class Invitation:
         calendar.add("version", "2.0")
         calendar.add("method", self.method)
         event.add("uid", uid(booking.id))
-        event.add("sequence", booking.revision - 1)
+        event.add("sequence", sequence(booking))
         event.add("dtstamp", booking.updated_at)
         event.add("dtstart", _on_the_wall(booking.slot.start, tz))
         event.add("dtend", _on_the_wall(booking.slot.end, tz))

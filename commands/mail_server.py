@@ -10,13 +10,22 @@ from typing import Protocol, cast
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
-from aiosmtplib import SMTPDataError, SMTPException, SMTPRecipientsRefused, SMTPResponseException
+from aiosmtplib import (
+    SMTPDataError,
+    SMTPException,
+    SMTPRecipientRefused,
+    SMTPResponseException,
+    SMTPServerDisconnected,
+    SMTPStatus,
+)
 
 from commands.notices import State
 
 CONNECTED_WITHIN = 10.0  # seconds
 ANSWERED_WITHIN = 60.0  # seconds for each command: a server that scans what it was given takes its time
-SENT_WITHIN = 120.0  # seconds for all of it
+SENT_WITHIN = 120.0  # seconds until the whole mail is handed over
+TAKEN_WITHIN = 600.0
+"""Seconds for the reply to its end (RFC 5321 §4.5.3.2.6): whoever waits for less hands in again what was taken."""
 
 log = logging.getLogger(__name__)
 
@@ -51,11 +60,14 @@ class MailServer:
     """A server at `smtp://` or `smtps://` (TLS from the first byte), with a user and a password if it asks for them.
 
     With `smtp://` STARTTLS is used where it is offered, and required before a password is told to another machine.
+    A mail is handed over `within` so many seconds, and its end answered within `taken_within` more.
     """
 
     as_taken = State.SENT
 
-    def __init__(self, url: str, *, sender: str, within: float = SENT_WITHIN) -> None:
+    def __init__(
+        self, url: str, *, sender: str, within: float = SENT_WITHIN, taken_within: float = TAKEN_WITHIN
+    ) -> None:
         parts = urlsplit(url)
         self._host, self._port = parts.hostname, parts.port
         self._user = unquote(parts.username) if parts.username else None
@@ -63,17 +75,15 @@ class MailServer:
         self._tls = parts.scheme == "smtps"
         self._starttls = True if self._user and not _is_here(self._host) else None
         self._sender = sender
-        self._within = within
+        self._within, self._taken_within = within, taken_within
 
     async def send(self, mail: EmailMessage, *, kind: str, to: str) -> None:
         try:
-            async with asyncio.timeout(self._within):
-                await self._send(mail, to)
-        except SMTPRecipientsRefused as refused:
-            raise _refused(refused.recipients[0], for_good=True) from None
+            async with asyncio.timeout(self._within) as limit:
+                await self._send(mail, to, limit)
         except SMTPResponseException as refused:
             # What says no to the sender or to who we are says nothing of this mail: an operator mends it.
-            raise _refused(refused, for_good=isinstance(refused, SMTPDataError)) from None
+            raise _refused(refused, for_good=isinstance(refused, SMTPRecipientRefused | SMTPDataError)) from None
         except TimeoutError:
             raise NotSent("the mail server did not answer in time") from None
         except ConnectionError:
@@ -81,7 +91,7 @@ class MailServer:
         except (SMTPException, OSError) as error:
             raise NotSent(f"the mail server cannot be used: {type(error).__name__}") from None
 
-    async def _send(self, mail: EmailMessage, to: str) -> None:
+    async def _send(self, mail: EmailMessage, to: str, limit: asyncio.Timeout) -> None:
         client = aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
@@ -90,22 +100,37 @@ class MailServer:
             use_tls=self._tls,
             start_tls=None if self._tls else self._starttls,
             local_hostname=self._sender.rpartition("@")[2],
-            timeout=ANSWERED_WITHIN,
+            timeout=min(ANSWERED_WITHIN, self._within),
         )
         try:
             await client.connect(timeout=CONNECTED_WITHIN)
-            options = []
+            options, encoding = [], "ascii"
             if not to.isascii():
                 if client.is_ehlo_or_helo_needed:
                     await client.ehlo()
                 if not client.supports_extension("smtputf8"):
                     raise NotSent("the mail server takes no addresses beyond ASCII", for_good=True)
-                options = ["smtputf8"]
-            await client.sendmail(self._sender, [to], mail.as_bytes(), mail_options=options)
+                options, encoding = ["smtputf8"], "utf-8"
+            await client.mail(self._sender, options=options, encoding=encoding)
+            await client.rcpt(to, encoding=encoding)
+            await self._hand_over(client, mail.as_bytes(), limit)
             with suppress(Exception):  # it was taken, whatever becomes of the goodbye, whose answer nobody waits for
                 cast("asyncio.WriteTransport", client.transport).write(b"QUIT\r\n")
         finally:
             client.close()
+
+    async def _hand_over(self, client: aiosmtplib.SMTP, content: bytes, limit: asyncio.Timeout) -> None:
+        """Return once the mail was taken; `limit` is put off when its end is all that is left to be answered."""
+        reply = await client.execute_command(b"DATA")
+        if reply.code == SMTPStatus.start_input:
+            if (protocol := client.protocol) is None:
+                raise SMTPServerDisconnected("it hung up")
+            protocol.write(re.sub(rb"(?m)^\.", b"..", content) + b".\r\n")  # RFC 5321 §4.5.2
+            limit.reschedule(asyncio.get_running_loop().time() + self._taken_within)
+            reply = await protocol.read_response()
+            if reply.code == SMTPStatus.completed:
+                return
+        raise SMTPDataError(reply.code, reply.message)
 
 
 def _refused(reply: SMTPResponseException, *, for_good: bool) -> NotSent:

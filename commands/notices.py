@@ -58,7 +58,7 @@ _CONFIRMS = frozenset({Kind.CONFIRMATION, Kind.CHANGE, Kind.APPROVAL})
 HANDED = timedelta(seconds=10)
 """How long a notice that was handed out may take to be begun; then it is handed out again."""
 
-LENT = timedelta(seconds=150)
+LENT = timedelta(seconds=750)
 """How long a notice that was begun stays away from others, unless something comes of it: longer than sending takes."""
 
 LENT_AT_ONCE = 32
@@ -67,22 +67,25 @@ LENT_AT_ONCE = 32
 KEPT = timedelta(days=30)
 """How long it is remembered that a notice was sent, or logged."""
 
-# What an import enters is caused by it rather than by a request of its own, and told by its report. A reminder that was
-# sent stays, as every notice; any other one gives way to what became of the booking.
+# What an import enters is caused by it rather than by a request of its own, and told by its report; of what begins soon
+# its people are reminded as all are. A reminder that was sent stays, as every notice, and so does one that may just be
+# sent; any other gives way to what became of the booking.
 _POST = """
   wanted as (
     select w.* from json_to_recordset(%(rows)s::json)
       as w (notice_id uuid, kind text, booking_id uuid, user_id uuid, at timestamptz, position bigint)
-    join events e on e.position = w.position where e.causation_id is null),
+    join events e on e.position = w.position where e.causation_id is null or w.kind = 'reminder'),
   replaced as (
     delete from notices n using moved
-    where n.booking_id = any(%(touched)s::uuid[]) and n.kind = 'reminder' and n.state <> 'sent'),
+    where n.booking_id = any(%(touched)s::uuid[]) and n.kind = 'reminder' and n.state <> 'sent'
+    and n.lent_until is null),
   forgotten as (delete from notices n using moved where n.user_id = any(%(erased)s::uuid[]))
 insert into notices (notice_id, kind, booking_id, user_id, at, position)
 select w.notice_id, w.kind, w.booking_id, w.user_id, w.at, w.position from wanted w, moved
 on conflict (notice_id) do nothing
 """
-# The clock is asked apart from the rows, so that an index can be searched by what it says.
+# The clock is asked apart from the rows, so that an index can be searched by what it says. What follows a reminder
+# waits while that is lent: once put off it has nothing to say any more.
 _TAKE = """
 update notices n set lent_until = journal_now() + %(lent)s
 from (select w.notice_id from notices w
@@ -90,7 +93,8 @@ from (select w.notice_id from notices w
       and (w.lent_until is null or w.lent_until <= journal_now())
       and not exists (
         select from notices b where b.booking_id = w.booking_id and b.state = 'waiting'
-        and (b.position, b.kind = 'reminder') < (w.position, w.kind = 'reminder'))
+        and (b.position, b.kind = 'reminder') < (w.position, w.kind = 'reminder')
+        and (b.kind <> 'reminder' or b.lent_until is not null))
       order by w.at
       limit greatest(0, least(%(limit)s, %(at_once)s - (
         select count(*) from notices where lent_until > (select journal_now()))))
@@ -132,13 +136,15 @@ select (select count(*) from notices where state = 'waiting'), (select count(*) 
   (select coalesce(extract(epoch from journal_now() - min(at)), 0)::float8 from notices
    where state = 'waiting' and at <= journal_now())
 """
-# What was overtaken would contradict what was told since.
+# What was overtaken would contradict what was told since. What is lent may have been sent, so it counts until somebody
+# knows, also after its loan.
 _RETRY = """
 update notices n set state = 'waiting', attempts = 0, at = journal_now(), lent_until = null, error = null
 where (n.state = 'dead' or (n.state = 'waiting' and n.error is not null and n.lent_until is null))
 and (%(notice_id)s::uuid is null or n.notice_id = %(notice_id)s)
 and not exists (
-  select from notices l where l.booking_id = n.booking_id and l.state = 'sent' and l.position > n.position)
+  select from notices l where l.booking_id = n.booking_id and l.position > n.position
+  and (l.state = 'sent' or l.lent_until is not null))
 returning n.notice_id
 """
 
@@ -233,7 +239,7 @@ async def listed(
 
 async def retry(journal: Journal, notice_id: UUID | None = None) -> int:
     """Have a notice that is dead, or waits after a failure, sent now, or all of them; how many. Those overtaken by a
-    later one of the same booking that was sent stay as they are. Raises `Unavailable`.
+    later one of the same booking that was, or is being, sent stay as they are. Raises `Unavailable`.
     """
     return len(await journal.query(_RETRY, {"notice_id": notice_id}))
 
@@ -264,10 +270,10 @@ def _changes(journal_id: UUID, page: Iterable[Recorded], remind_before: timedelt
         if isinstance(event, BookingExpired) or event.slot.end <= at:
             continue
         kind = _kind(event)
-        rows.append(_row(journal_id, kind, event, fact.position, at))
+        rows.append(_row(journal_id, kind, event, fact, at))
         remind_at = event.slot.start - remind_before
         if kind in _CONFIRMS and remind_before and remind_at > at:
-            reminders[event.booking_id] = _row(journal_id, Kind.REMINDER, event, fact.position, remind_at)
+            reminders[event.booking_id] = _row(journal_id, Kind.REMINDER, event, fact, remind_at)
     wanted = [row for row in (*rows, *reminders.values()) if row["user_id"] not in erased]
     return {"rows": orjson.dumps(wanted).decode(), "touched": list(touched), "erased": list(erased)}
 
@@ -288,13 +294,16 @@ def _kind(event: _Told) -> Kind:
             return Kind.CANCELLATION
 
 
-def _row(journal_id: UUID, kind: Kind, event: _Told, position: int, at: datetime) -> dict[str, Any]:
-    """The row of a notice, whose id is the same whoever posts it, and however often."""
+def _row(journal_id: UUID, kind: Kind, event: _Told, fact: Recorded, at: datetime) -> dict[str, Any]:
+    """The row of a notice, whose id is the same whoever posts it, and however often.
+
+    Not made from the position: after a backup was restored that is another fact's.
+    """
     return {
-        "notice_id": uuid5(journal_id, f"{kind} {position}"),
+        "notice_id": uuid5(journal_id, f"{kind} {fact.hash.hex()}"),
         "kind": kind,
         "booking_id": event.booking_id,
         "user_id": event.user_id,
         "at": at,
-        "position": position,
+        "position": fact.position,
     }

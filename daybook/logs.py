@@ -2,7 +2,7 @@
 
 Everything goes through the standard library's loggers, uvicorn's too. Of an exception only the first line is told: what
 follows in PostgreSQL's and pydantic's may quote what somebody sent; and so may the first line where PostgreSQL finds
-fault with a value.
+fault with a value. Of one that nobody took, and asyncio tells of, only the type is told.
 
 Every request has a line. As JSON it is written without all that, which would cost more than a small query: of what is
 in it nothing has to be escaped.
@@ -56,7 +56,8 @@ def configure(level: str, *, for_people: bool) -> None:
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells whole addresses, which may hold a token
+    for name in ("httpx", "httpcore"):  # they tell whole addresses and headers, which may hold a token
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def telling(*, for_people: bool) -> Tell:
@@ -103,22 +104,25 @@ def _for_request(_logger: Any, _method: str, said: EventDict) -> EventDict:
 
 
 def _plain_exception(_logger: Any, _method: str, said: EventDict) -> EventDict:
+    is_nobodys = said.get("logger") == "asyncio"
+    if is_nobodys:  # its further lines quote the whole exception
+        said["event"] = str(said["event"]).partition("\n")[0]
     if (told := said.pop("exc_info", None)) and told[1]:
-        said["exception"] = "".join(_chain(told[1]))
+        said["exception"] = "".join(_chain(told[1], quotes=not is_nobodys))
     return said
 
 
-def _chain(error: BaseException) -> Iterator[str]:
-    """What happened and where, with what led to it first."""
+def _chain(error: BaseException, *, quotes: bool) -> Iterator[str]:
+    """What happened and where, with what led to it first; unless it `quotes`, without what was said of it."""
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if before is not None:
-        yield from _chain(before)
+        yield from _chain(before, quotes=quotes)
         yield "which led to\n"
     yield from traceback.format_tb(error.__traceback__)
     said = error.sqlstate if isinstance(error, psycopg.DataError) else str(error).partition("\n")[0]
-    yield f"{type(error).__module__}.{type(error).__qualname__}: {said}\n"
+    yield f"{type(error).__module__}.{type(error).__qualname__}{f': {said}' if quotes else ''}\n"
     for one in error.exceptions if isinstance(error, BaseExceptionGroup) else ():
-        yield from _chain(one)
+        yield from _chain(one, quotes=quotes)
 
 
 def _on_one_line(_logger: Any, _method: str, said: EventDict) -> EventDict:

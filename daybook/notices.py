@@ -44,7 +44,7 @@ def commands(stores: Callable[[], Settings], complaining: Callable[[int], Abstra
         id: Annotated[UUID | None, typer.Argument(help="The id of a notice.", show_default=False)] = None,
         every: Annotated[bool, typer.Option("--all", help="All of them.")] = False,
     ) -> None:
-        """Have notices sent now that are dead or wait after a failure, unless a later one of their booking was sent."""
+        """Have notices sent now that failed, unless a later one of their booking was, or is being, sent."""
         if (id is None) is not every:
             raise typer.BadParameter("name one notice, or --all of them")
         run(lambda journal: _retry(journal, id))
@@ -84,7 +84,7 @@ async def _all(journal: Journal, state: State | None) -> AsyncIterator[Listed]:
 async def _retry(journal: Journal, id: UUID | None) -> None:
     retried = await notices.retry(journal, id)
     if id is not None and not retried:
-        raise CannotRun(f"no notice {id} has failed, or a later one of its booking was sent")
+        raise CannotRun(f"no notice {id} has failed, or a later one of its booking was, or is being, sent")
     typer.echo(f"{retried} to be sent")
 
 

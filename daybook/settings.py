@@ -155,7 +155,7 @@ class Settings(BaseSettings):
 
     def as_environment(self, *, terminal: bool = False) -> dict[str, str]:
         """The caller's environment, for a process that is to read these settings; a pipe to a `terminal` is one."""
-        people = {"LOG_FORMAT": "people"} if terminal and self.log_format == "auto" else {}
+        people = {"LOG_FORMAT": "people"} if self.is_for_people(terminal=terminal) else {}
         return {
             **os.environ,
             "DATABASE_URL": self.database_url.get_secret_value(),
@@ -163,6 +163,10 @@ class Settings(BaseSettings):
             "REDIS_URL": self.redis_url.get_secret_value(),
             **people,
         }
+
+    def is_for_people(self, *, terminal: bool) -> bool:
+        """Whether lines are said to people, when the standard output is a `terminal` or is none."""
+        return self.log_format == "people" or (self.log_format == "auto" and terminal)
 
     @property
     def access_token_life(self) -> timedelta:

@@ -68,7 +68,7 @@ class Process(ABC):
 
 
 class Program(Process):
-    """One of our own programs: what it says goes to `write` line by line, under its name."""
+    """One of our own programs: what it says goes to `write` line by line."""
 
     def __init__(
         self, name: str, command: Sequence[str], environment: Mapping[str, str], write: Callable[[str], None]
@@ -92,7 +92,7 @@ class Program(Process):
     def _relay_lines(self, running: subprocess.Popen[bytes]) -> None:
         for line in running.stdout or ():
             with suppress(OSError):  # nobody reads us any more: it must not wait for that
-                self.write(f"{self.name:>7} | {line.decode(errors='replace').rstrip()}")
+                self.write(line.decode(errors="replace").rstrip())
 
 
 class Watch:

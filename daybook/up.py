@@ -8,12 +8,14 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
+from functools import partial
 from itertools import count
 from types import FrameType
 
 from daybook import embedded
 from daybook.settings import Settings
 from daybook.supervisor import CannotRun, Program, Watch
+from daybook.voices import ForMachines, ForPeople
 
 PATIENCE = 60.0  # seconds until the API has to be ready
 
@@ -29,8 +31,11 @@ def up(
 ) -> None:
     """Run the stores `settings` do not name, migrate once, then run `commands` side by side under their names.
 
+    What they say is said on by `say`, a line at a time, with what we have to say ourselves: as `LOG_FORMAT` asks.
     Returns after Ctrl-C, SIGTERM or SIGHUP, with nothing left running. Raises `CannotRun`, with nothing left either.
     """
+    is_terminal = sys.stdout.isatty()
+    voice = (ForPeople if settings.is_for_people(terminal=is_terminal) else ForMachines)(say)
     with suppress(KeyboardInterrupt), ExitStack() as running:
         go_on = _interrupt_once()
         _refuse_a_taken_port("PORT", settings.host, settings.port)
@@ -39,7 +44,7 @@ def up(
             _refuse_a_taken_port("METRICS_PORT", settings.metrics_host, port)
         stores = running.enter_context(
             embedded.stores(
-                settings.daybook_data, database=not settings.database_url, views=not settings.redis_url, say=say
+                settings.daybook_data, database=not settings.database_url, views=not settings.redis_url, say=voice.say
             )
         )
         settings = settings.with_stores(
@@ -49,15 +54,20 @@ def up(
         )
         migrate(settings)
         # Nobody balances between one API, so it stops at once.
-        environment = settings.as_environment(terminal=sys.stdout.isatty()) | {"DRAIN_SECONDS": "0"}
+        environment = settings.as_environment(terminal=is_terminal) | {"DRAIN_SECONDS": "0"}
         programs = [
-            Program(name, command, {**environment, "METRICS_PORT": str(metrics_ports.get(name, 0))}, say)
+            Program(
+                name,
+                command,
+                {**environment, "METRICS_PORT": str(metrics_ports.get(name, 0))},
+                partial(voice.relay, name),
+            )
             for name, command in commands.items()
         ]
         for program in programs:
             running.callback(program.stop)
             program.spawn()
-        watch = Watch([*stores.running, *programs], say)
+        watch = Watch([*stores.running, *programs], voice.say)
 
         def look_after() -> None:
             go_on()
@@ -65,11 +75,11 @@ def up(
 
         _answered(settings, "GET", "/health/ready", meanwhile=look_after)
         demo = _answered(settings, "POST", "/dev/seed", meanwhile=look_after) if settings.is_development else {}
-        _greet(settings, demo, say)
+        voice.greet(_greeting(settings, demo))
         while True:
             look_after()
             time.sleep(0.1)
-    say("stopped")
+    voice.say("stopped")
 
 
 def _interrupt_once() -> Callable[[], None]:
@@ -110,20 +120,20 @@ def _refuse_a_taken_port(name: str, host: str, port: int) -> None:
         ) from error
 
 
-def _greet(settings: Settings, demo: Mapping[str, str], say: Say) -> None:
+def _greeting(settings: Settings, demo: Mapping[str, str]) -> dict[str, str]:
+    """Where what is, and who can sign in."""
     host = _to_call(settings.host)
     at = f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
-    say("")
-    say(f"API       {at}")
-    say(f"Docs      {at}/docs")
+    told = {"API": at}
+    if settings.is_described:
+        told["Docs"] = f"{at}/docs"
     if settings.metrics_port:
         watched = _to_call(settings.metrics_host)
-        say(f"Metrics   http://{watched}:{settings.metrics_port}/metrics, and on the two ports after it")
+        told["Metrics"] = f"http://{watched}:{settings.metrics_port}/metrics, and on the two ports after it"
     if demo:
-        say(f"Admin     {demo['admin_email']} / {demo['admin_password']}")
-        say(f"User      {demo['user_email']} / {demo['user_password']}")
-    say("Ctrl-C stops everything.")
-    say("")
+        told["Admin"] = f"{demo['admin_email']} / {demo['admin_password']}"
+        told["User"] = f"{demo['user_email']} / {demo['user_password']}"
+    return told
 
 
 def _answered(settings: Settings, method: str, path: str, *, meanwhile: Callable[[], None]) -> dict[str, str]:

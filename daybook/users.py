@@ -61,6 +61,11 @@ def commands(stores: Callable[[], Settings], complaining: Callable[[int], Abstra
         run(lambda journal: _change(journal, email, lambda id: ChangeUser(user_id=id, is_active=False)))
 
     @app.command()
+    def activate(email: Email) -> None:
+        """Let somebody act again who was deactivated."""
+        run(lambda journal: _change(journal, email, lambda id: ChangeUser(user_id=id, is_active=True)))
+
+    @app.command()
     def erase(id: Annotated[UUID, typer.Argument(help="The id of the user.", show_default=False)]) -> None:
         """Forget somebody for good: their account and texts go, and the bookings they hold are cancelled."""
         run(lambda journal: _erase(journal, id))

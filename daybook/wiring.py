@@ -158,7 +158,7 @@ async def _serve(settings: Settings) -> None:
             version=_version(),
             described=settings.is_described,
             reset=_resetting(settings) if settings.is_development else None,
-            tell=logs.telling(for_people=_is_for_people(settings)),
+            tell=logs.telling(for_people=settings.is_for_people(terminal=sys.stdout.isatty())),
         )
         if tracing:
             tracing.watch(app)
@@ -320,12 +320,8 @@ def _version() -> str:
         return "0"
 
 
-def _is_for_people(settings: Settings) -> bool:
-    return settings.log_format == "people" or (settings.log_format == "auto" and sys.stdout.isatty())
-
-
 def _run(settings: Settings, process: Coroutine[Any, Any, None]) -> None:
-    logs.configure(settings.log_level, for_people=_is_for_people(settings))
+    logs.configure(settings.log_level, for_people=settings.is_for_people(terminal=sys.stdout.isatty()))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(process)

@@ -57,15 +57,24 @@ def _fine(_to: str) -> str:
     return "250 OK"
 
 
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
+
+
 @dataclass(slots=True)
 class Server:
-    """What arrived, and what is answered: to a recipient, and to a mail. While it `hangs` nobody is answered."""
+    """What arrived, and what is answered: to a recipient, and to a mail. While it `hangs` nobody is answered; who has
+    handed in a mail is answered once `replies` is set.
+    """
 
     mails: list[Mail] = field(default_factory=list)
     to_recipient: Callable[[str], str] = _fine
     to_mail: Callable[[str], str] = _fine
     asked: int = 0
     hangs: bool = False
+    replies: asyncio.Event = field(default_factory=_set)
     url: str = ""
     _came: asyncio.Condition = field(default_factory=asyncio.Condition)
 
@@ -98,6 +107,7 @@ class Server:
             message = cast("EmailMessage", message_from_string(content.decode(), policy=default))
             self.mails.append(Mail(to, content, message))
             await self._tell()
+        await self.replies.wait()
         return reply
 
     async def _tell(self) -> None:

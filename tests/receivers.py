@@ -51,6 +51,7 @@ class Receiver:
 
     answer: Callable[[Received], int | None] = lambda _: 204
     received: list[Received] = field(default_factory=list)
+    host: str = "127.0.0.1"
     port: int = 0
     headers: str = ""
     tls: ssl.SSLContext | None = None
@@ -62,12 +63,12 @@ class Receiver:
     @property
     def url(self) -> str:
         scheme = "https" if self.tls else "http"
-        return f"{scheme}://127.0.0.1:{self.port}/hook?from=daybook"
+        return f"{scheme}://{self.host}:{self.port}/hook?from=daybook"
 
     async def open(self) -> None:
         """Listen, on the same port as before if there was one."""
         self._closing.clear()
-        self._server = await asyncio.start_server(self._receive, "127.0.0.1", self.port, ssl=self.tls)
+        self._server = await asyncio.start_server(self._receive, self.host, self.port, ssl=self.tls)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
@@ -111,8 +112,11 @@ class Receiver:
 
 
 @asynccontextmanager
-async def a_receiver(answer: Callable[[Received], int | None] = lambda _: 204) -> AsyncIterator[Receiver]:
-    receiver = Receiver(answer)
+async def a_receiver(
+    answer: Callable[[Received], int | None] = lambda _: 204, *, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[Receiver]:
+    """One that listens at an address of loopback, on any port if none is named."""
+    receiver = Receiver(answer, host=host, port=port)
     await receiver.open()
     try:
         yield receiver

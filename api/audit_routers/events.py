@@ -7,15 +7,17 @@ from uuid import UUID
 
 import orjson
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from api.auth import require_roles
 from api.bodies import JSON
-from api.problems import PROBLEMS
+from api.problems import PROBLEMS, Problem, refusing
 from api.queries import InstantInQuery, asked, parameters
 from api.rooms import rooms_of
 from audit import history
+from journal.codec import FORMS
 
 router = APIRouter(
     prefix="/audit/events",
@@ -26,6 +28,18 @@ router = APIRouter(
 
 Text = Annotated[str, StringConstraints(max_length=500)]
 
+_TYPES = sorted({form.name for form in FORMS})
+
+
+def _known(name: str) -> str:
+    # An auditor who mistypes a name must not read that nothing happened.
+    if name not in _TYPES:
+        raise PydanticCustomError("unknown-event", "No fact goes by this name")
+    return name
+
+
+FactName = Annotated[str, AfterValidator(_known), WithJsonSchema({"type": "string", "enum": _TYPES})]
+
 PAGE = 50
 """Facts in one answer unless it is asked for another number."""
 
@@ -34,7 +48,7 @@ class EventsAsked(BaseModel):
     """Which facts are asked for."""
 
     tag: Text | None = None
-    type: Text | None = None
+    type: FactName | None = None
     actor: Text | None = None
     since: Annotated[InstantInQuery | None, Field(alias="from", description="Recorded then or later.")] = None
     before: Annotated[InstantInQuery | None, Field(alias="to", description="Recorded before then.")] = None
@@ -58,13 +72,20 @@ class FactDocument(BaseModel):
     hash: str
 
 
-@router.get("", response_model=list[FactDocument], openapi_extra=parameters(EventsAsked, of_view=False))
+@router.get(
+    "",
+    response_model=list[FactDocument],
+    responses=refusing(also={422: ["bad-range"]}),
+    openapi_extra=parameters(EventsAsked, of_view=False),
+)
 async def events(request: Request) -> Response:
     """The facts above a position, in order. While there is a next page go on: one may hold few facts or none.
 
     `Journal-Position` is how far this page has looked.
     """
     wanted = asked(request, EventsAsked)
+    if wanted.since is not None and wanted.before is not None and wanted.since >= wanted.before:
+        raise Problem(422, "bad-range", "The range is none", "Give from before to.")
     page = await history.page(rooms_of(request).journal, **dict(wanted))
     headers = {"Journal-Position": str(page.to)}
     if not page.at_end:

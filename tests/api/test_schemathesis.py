@@ -28,23 +28,37 @@ async def furnished(house: House) -> dict[str, str]:
     booking = await house.client(user_id).post("/bookings", json={"space_id": space_id, **a_slot(10, 12)})
     admin = house.client(Authorization=f"Bearer {registered['access_token']}")
     key = await admin.post("/admin/api-keys", json={"name": "Archive", "scopes": ["audit:read"]})
+    hook = {"url": "https://receiver.invalid/daybook", "events": ["BookingCreated"]}
+    webhook = await admin.post("/admin/webhooks", json=hook)
+    calendar = await admin.post("/calendars/tokens", json={"name": "Telephone"})
+    kept = await admin.post("/calendars/tokens", json={"name": "Desk"})
     return {
         "TOKEN": registered["access_token"],
         "SPACE_ID": space_id,
         "BOOKING_ID": booking.json()["id"],
         "USER_ID": str(user_id),
         "KEY_ID": key.json()["id"],
+        "WEBHOOK_ID": webhook.json()["id"],
+        "TOKEN_ID": calendar.json()["id"],
+        "CALENDAR_TOKEN": kept.json()["token"],  # another one: the first is revoked on the way
     }
 
 
 async def test_schemathesis_finds_nothing(stores: Stores, own_place: Place, tmp_path: Path) -> None:
     async with a_house(stores, own_place) as house, listening(house) as url:
+        told = await furnished(house)
         ran = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "schemathesis.cli", "--config-file", CONFIG, "run", f"{url}/openapi.json"),
             *("--no-color", "--warnings", "off"),
-            env=os.environ | await furnished(house),
+            env=os.environ | told,
             cwd=tmp_path,
             stdout=asyncio.subprocess.PIPE,
         )
-        told, _ = await ran.communicate()
-    assert ran.returncode == 0, told.decode()[-8_000:]
+        output, _ = await ran.communicate()
+        admin = house.client(Authorization=f"Bearer {told['TOKEN']}")
+        webhook = await admin.get(f"/admin/webhooks/{told['WEBHOOK_ID']}")
+        tokens = await admin.get("/calendars/tokens")
+
+    assert ran.returncode == 0, output.decode()[-8_000:]
+    assert webhook.status_code == 404, "what was there to be removed was not found"
+    assert told["TOKEN_ID"] not in {token["id"] for token in tokens.json()}

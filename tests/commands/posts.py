@@ -13,7 +13,7 @@ from commands import deliveries, webhooks
 from commands.deciding import Deciding
 from commands.deliveries import Logged
 from commands.delivering import Delivering, Sending
-from commands.destinations import Destinations
+from commands.destinations import Destinations, LooksUp, looked_up
 from commands.webhooks import EVENTS, AddWebhook, Secrets
 from journal.folding import Aggregates
 from journal.journal import Journal
@@ -34,6 +34,7 @@ class Post:
     deciding: Deciding
     delivering: Delivering
     secrets: Secrets
+    destinations: Destinations
 
     async def add(self, receiver: Receiver, *events: str, secret: str | None = None, host: str = "127.0.0.1") -> UUID:
         """A webhook that leads to the receiver; of every fact if none is named."""
@@ -70,12 +71,14 @@ class Post:
 
 
 @asynccontextmanager
-async def a_post(place: Place, *, private: bool = True, keys: tuple[str, ...] = (KEY,)) -> AsyncIterator[Post]:
-    destinations = Destinations(private=private)
+async def a_post(
+    place: Place, *, private: bool = True, look_up: LooksUp = looked_up, keys: tuple[str, ...] = (KEY,)
+) -> AsyncIterator[Post]:
+    destinations = Destinations(private=private, look_up=look_up)
     sending = Sending(destinations)
     async with a_journal(place) as journal:
         deciding, secrets = Deciding(journal, Aggregates(journal)), Secrets(keys)
-        yield Post(place, journal, deciding, Delivering(journal, deciding, secrets, sending), secrets)
+        yield Post(place, journal, deciding, Delivering(journal, deciding, secrets, sending), secrets, destinations)
     await sending.close()
     destinations.close()
 

@@ -358,6 +358,53 @@ async def test_nothing_is_sent_to_an_address_that_is_not_public(place: Place, re
     assert receiver.received == []
 
 
+async def test_a_name_that_led_to_a_public_place_when_it_was_added_is_judged_again(
+    place: Place, receiver: Receiver
+) -> None:
+    answers = [["8.8.8.8"], ["127.0.0.1"]]
+    async with a_post(place, private=False, look_up=lambda _host, _port: answers.pop(0)) as post:
+        url = receiver.url.replace("127.0.0.1", "localhost")
+        await post.destinations.admit(url)
+        webhook_id = await post.add(receiver, host="localhost")
+        enter(place, FIRST)
+        await post.settle()
+
+        (logged,) = await post.log(webhook_id)
+    assert (logged.state, logged.error) == (State.WAITING, "a webhook leads to public addresses only")
+    assert (receiver.received, answers) == ([], [])
+
+
+async def test_what_was_judged_is_what_is_connected_to(place: Place, receiver: Receiver) -> None:
+    """Whatever the system says of the name by then: of this one, that it is where the other receiver listens."""
+    answers = [["127.0.0.2"]]
+    async with (
+        a_receiver(host="127.0.0.2", port=receiver.port) as judged,
+        a_post(place, look_up=lambda _host, _port: answers.pop(0)) as post,
+    ):
+        webhook_id = await post.add(receiver, host="localhost")
+        enter(place, FIRST)
+        await post.settle()
+
+        assert await post.states(webhook_id) == [("delivered", 1)]
+    assert (len(judged.received), receiver.received) == (1, [])
+    assert judged.received[0].headers["host"] == f"localhost:{receiver.port}"
+
+
+async def test_no_proxy_that_the_environment_names_is_asked(
+    post: Post, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_receiver() as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        await post.add(receiver)
+        enter(post.place, FIRST)
+        await post.settle()
+
+    assert (len(receiver.received), proxy.received) == (1, [])
+
+
 async def test_the_log_forgets_what_is_long_over(post: Post, receiver: Receiver) -> None:
     webhook_id = await post.add(receiver)
     enter(post.place, FIRST)

@@ -154,6 +154,17 @@ async def test_a_name_that_nobody_knows_yet_is_let_in_and_leads_nowhere(destinat
         await destinations.addresses(url)
 
 
+@pytest.mark.parametrize("found", [["8.8.8.8", "127.0.0.1"], ["169.254.169.254", "2606:4700::1111"]])
+async def test_a_name_with_one_address_that_is_not_public_is_refused(found: list[str]) -> None:
+    destinations = Destinations(look_up=lambda _host, _port: found)
+
+    with pytest.raises(AddressNotAllowed):
+        await destinations.admit("https://both.example/hook")
+    with pytest.raises(AddressNotAllowed):
+        await destinations.addresses("https://both.example/hook")
+    destinations.close()
+
+
 async def test_a_setting_lets_every_address_in() -> None:
     destinations = Destinations(private=True)
 

@@ -5,11 +5,22 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from icalendar import Calendar
 
+from api.feeds import Entry, Feed
 from booking.bookings import Booking
 from booking.slots import Slot
 from booking.spaces import Space
 from commands.invitations import Invitation
-from tests.examples import ROOM, created, given, space_created
+from tests.examples import (
+    ROOM,
+    TUESDAY,
+    cancelled,
+    created,
+    given,
+    hours,
+    notes_changed,
+    rescheduled,
+    space_created,
+)
 
 HOUR = timedelta(hours=1)
 
@@ -54,6 +65,21 @@ def test_whoever_knows_no_zone_reads_the_same_instants(zone: str, start: datetim
 
     assert (read(calendar, "DTSTART"), read(calendar, "DTEND")) == (start, start + 3 * HOUR)
     assert {str(one["TZID"]) for one in calendar.timezones} == ({zone} if zone != "UTC" else set())
+
+
+def test_mails_and_feeds_tell_of_a_booking_under_the_same_uid_and_sequence():
+    made = created(hours(9, 10, TUESDAY))
+    moved = rescheduled(made, hours(15, 16, TUESDAY))
+    history, told = (made, notes_changed(made, "Two of us."), moved, cancelled(moved)), []
+    for n in range(1, 5):
+        booking, space = given(Booking(made.booking_id), *history[:n]), given(Space(ROOM), space_created())
+        mail = Invitation(booking, space, organizer="d@example.org", attendee="a@example.org").text
+        feed = Feed("Bookings", [Entry(booking, "A room")], made.at).calendar()
+        (in_mail,), (in_feed,) = Calendar.from_ical(mail).events, Calendar.from_ical(feed).events
+        assert (in_mail["UID"], in_mail["SEQUENCE"]) == (in_feed["UID"], in_feed["SEQUENCE"])
+        told.append(in_mail["SEQUENCE"])
+
+    assert told == [0, 1, 2, 3]
 
 
 def test_the_zone_changes_when_the_clocks_on_its_walls_do():

@@ -25,10 +25,10 @@ from commands.accounts import Account
 from commands.bookings import ApproveBooking, CancelBooking, ChangeBooking, CreateBooking, RejectBooking
 from commands.command import Author, Command
 from commands.deadlines import carry_out
-from commands.deciding import Deciding
+from commands.deciding import Deciding, Done
 from commands.due import DECLINE, Work
 from commands.letters import Kind, Letter, Letters
-from commands.mail_server import SENT_WITHIN, LogAlone, MailServer, TakesMail
+from commands.mail_server import SENT_WITHIN, TAKEN_WITHIN, LogAlone, MailServer, TakesMail
 from commands.mailing import ATTEMPTS, FIRST_PAUSE, LONGEST_PAUSE, MARGIN, Mailing, mailbox
 from commands.notices import LENT, Handed, Listed, State
 from commands.spaces import CreateSpace
@@ -60,12 +60,13 @@ class Post:
     deciding: Deciding
     server: Server
 
-    def mailing(self, server: TakesMail | None = None, *, within: float = 10.0) -> Mailing:
-        server = server or MailServer(self.server.url, sender=SENDER.addr_spec, within=within)
+    def mailing(self, server: TakesMail | None = None, *, within: float = 10.0, taken_within: float = 10.0) -> Mailing:
+        address = SENDER.addr_spec
+        server = server or MailServer(self.server.url, sender=address, within=within, taken_within=taken_within)
         return Mailing(self.journal, self.deciding.aggregates, server, sender=SENDER, keys=[KEY, OLD_KEY])
 
-    async def do(self, command: Command[Any], *, by: UUID = ANA) -> None:
-        await self.deciding.do(command, by=Author.person(by), request=request())
+    async def do(self, command: Command[Any], *, by: UUID = ANA) -> Done[Any]:
+        return await self.deciding.do(command, by=Author.person(by), request=request())
 
     async def book(self, space_id: UUID = ROOM, *, start: float = 9, notes: str | None = None) -> UUID:
         booking_id = UUID(int=int(start * 2) + space_id.int * 1000)
@@ -175,6 +176,18 @@ async def test_a_booking_is_confirmed_moved_and_cancelled_in_the_calendar_too(po
     assert [listed.state for listed in await post.listed()] == [State.SENT] * 3
 
 
+async def test_a_booking_that_is_moved_and_gets_other_notes_at_once_is_told_with_those(post: Post) -> None:
+    booking_id = await post.book(notes="Bring the old key")
+    await post.send()
+    start, notes = at(12, TUESDAY), "Bring the new key"
+    done = await post.do(ChangeBooking(booking_id=booking_id, start=start, end=start + HOUR, notes=notes))
+
+    (moved,) = await post.send()
+
+    assert f"Notes: {notes}" in moved.text
+    assert (moved.event["description"], moved.event["sequence"]) == (notes, done.subject.revision - 1)
+
+
 async def test_a_request_is_tentative_until_it_is_decided_on(post: Post) -> None:
     approved, rejected, declined = [await post.book(DESK, start=start) for start in (9, 11, 13)]
     asked = await post.send()
@@ -215,6 +228,31 @@ async def test_of_what_begins_soon_one_is_reminded_once_and_of_nothing_else(post
     ]
     assert sorted(mail.subject.partition(":")[0] for mail in reminded) == ["Cancelled", "Moved", "Reminder"]
     assert again == []
+
+
+@pytest.mark.parametrize("taken", [True, False])
+async def test_a_change_waits_for_a_reminder_that_is_being_sent_and_not_for_one_that_was_not_taken(
+    post: Post, taken: bool
+) -> None:
+    booking_id = await post.book()
+    await post.send(remind_before=3 * HOUR)
+    post.place.set_clock(at(6, TUESDAY))
+    reminder = await post.handed()
+    post.server.to_mail = lambda _: "250 OK" if taken else "451 4.3.0 later"
+    post.server.replies.clear()
+    sending = asyncio.create_task(post.mailing().send(reminder))
+    await post.server.until(lambda: post.server.asked == 2)
+    await post.do(ChangeBooking(booking_id=booking_id, start=at(15, TUESDAY), end=at(16, TUESDAY)), by=CLEO)
+    assert await post.send(remind_before=3 * HOUR) == []
+    post.server.replies.set()
+    await sending
+    post.server.to_mail = lambda _: "250 OK"
+    await post.send(remind_before=3 * HOUR)
+    post.place.set_clock(at(12, TUESDAY))
+    await post.send()
+
+    told = [mail.subject.partition(":")[0] for mail in post.server.mails]
+    assert told == ["Confirmed", *(["Reminder"] if taken else []), "Moved", "Reminder"]
 
 
 async def test_what_people_wrote_is_text_alone_wherever_it_stands(post: Post) -> None:
@@ -297,7 +335,9 @@ async def test_a_notice_that_is_delivered_twice_is_sent_once(post: Post) -> None
 
 
 def test_a_loan_outlives_the_wait_for_a_mail_server() -> None:
-    assert (LENT - MARGIN).total_seconds() > SENT_WITHIN + 3 * ANSWER_WITHIN, "the journal is asked before"
+    assert (LENT - MARGIN).total_seconds() > SENT_WITHIN + TAKEN_WITHIN + 3 * ANSWER_WITHIN, (
+        "the journal is asked before"
+    )
 
 
 async def test_two_workers_never_send_the_same(post: Post) -> None:
@@ -376,6 +416,26 @@ async def test_a_recipient_refused_for_good_is_a_dead_letter_at_once_and_holds_n
     assert await notices.retry(post.journal, dead.id) == 0, "what was told since says otherwise"
 
 
+async def test_what_is_dead_is_not_retried_while_a_later_notice_of_its_booking_is_being_sent(post: Post) -> None:
+    booking_id = await post.book()
+    post.server.to_mail = lambda _: "554 5.7.1 spam"
+    assert await post.send() == []
+    post.server.to_mail = lambda _: "250 OK"
+    await post.do(CancelBooking(booking_id=booking_id))
+    handed = await post.handed()
+    assert await notices.retry(post.journal) == 0, "it is on its way already"
+
+    post.server.replies.clear()
+    sending = asyncio.create_task(post.mailing().send(handed))
+    await post.server.arrived(1)
+    assert await notices.retry(post.journal) == 0
+    post.server.replies.set()
+    await sending
+
+    assert await post.send() == []
+    assert [mail.subject.partition(":")[0] for mail in post.server.mails] == ["Cancelled"]
+
+
 async def test_a_mail_refused_for_good_is_dead_and_one_that_is_slow_is_not(post: Post) -> None:
     await post.book()
     post.server.hangs = True
@@ -389,6 +449,31 @@ async def test_a_mail_refused_for_good_is_dead_and_one_that_is_slow_is_not(post:
 
     assert (slow.state, slow.error) == (State.WAITING, "the mail server did not answer in time")
     assert (refused.state, refused.error) == (State.DEAD, "the mail server refused: 554 5.7.1")
+
+
+async def test_a_server_that_answers_late_what_it_has_taken_is_waited_for_and_has_it_once(post: Post) -> None:
+    await post.book(notes="One\n.\n..two")
+    handed, within = await post.handed(), 0.5
+    post.server.replies.clear()
+    sending = asyncio.create_task(post.mailing(within=within).send(handed))
+    (mail,) = await post.server.arrived(1)
+    await asyncio.sleep(within)  # as long as there is for anything else
+    post.server.replies.set()
+    await sending
+
+    assert await post.send() == []
+    (told,) = await post.listed()
+    assert (told.state, told.attempts) == (State.SENT, 1)
+    assert "Notes: One\n.\n..two\n" in mail.text
+
+
+async def test_a_server_that_never_answers_what_it_was_given_is_not_waited_for_for_ever(post: Post) -> None:
+    await post.book()
+    post.server.replies.clear()
+    await post.send(post.mailing(taken_within=0.1))
+
+    (told,) = await post.listed()
+    assert (told.state, told.error) == (State.WAITING, "the mail server did not answer in time")
 
 
 @pytest.mark.parametrize("lost", [GoBetween.lose_question, GoBetween.lose_answer])

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -128,14 +128,14 @@ async def test_nobody_is_reminded_where_that_is_not_wanted(place: Place, journal
     assert posted(place) == [("confirmation", MONDAY_8AM, 1)]
 
 
-async def test_what_an_import_enters_is_told_by_its_report_and_later_changes_as_usual(
+async def test_what_an_import_enters_is_told_by_its_report_and_reminders_and_later_changes_as_usual(
     place: Place, journal: Journal, deciding: Deciding
 ) -> None:
     await offer(deciding)
     await register(deciding, ANA)
     made = await book(deciding, hours(10, 11, WEDNESDAY), asked=request(causation_id=uuid4()))
     await post_all(journal)
-    assert posted(place) == []
+    assert [(kind, at) for kind, at, _ in posted(place)] == [("reminder", BEFORE)]
 
     event = created(hours(10, 11, WEDNESDAY), booking_id=made.subject.id)
     enter(place, rescheduled(event, hours(12, 13, WEDNESDAY)))
@@ -170,6 +170,23 @@ async def test_many_who_post_at_once_post_once_under_the_same_ids(place: Place, 
     together = await notices.listed(journal, limit=100)
     assert sorted(together, key=lambda one: one.id) == sorted(alone, key=lambda one: one.id)
     assert len(together) == 60
+
+
+async def test_a_fact_where_another_stood_before_a_restore_is_told_under_an_id_of_its_own(place: Place) -> None:
+    ids: list[UUID] = []
+    for booked in (BOOKED, created(hours(14, 15, WEDNESDAY)), BOOKED):
+        with place.owner() as owner:
+            (before,) = owner.execute("select position, hash, recorded_at from journal_head")
+        enter(place, booked)
+        async with a_journal(place) as journal:
+            await post_all(journal)
+            ids += [row.id for row in await notices.listed(journal, limit=9)]
+        with place.owner() as owner:
+            owner.execute("delete from events; delete from event_tags")
+            owner.execute("update journal_head set position = %s, hash = %s, recorded_at = %s", before)
+        post_anew(place)
+
+    assert len(set(ids)) == len(ids) == 6
 
 
 async def test_of_another_journal_everything_begins_anew_and_letters_stay(

@@ -1,5 +1,9 @@
 """The `daybook` command: what people can mend is one line and exit code 1."""
 
+import signal
+import subprocess
+import sys
+
 import pytest
 from psycopg import connect
 from typer.testing import CliRunner
@@ -115,3 +119,22 @@ def test_a_database_that_is_not_there_is_one_line_without_its_password(daybook):
     assert refused.stderr.startswith("daybook: the database cannot be migrated: connection failed")
     assert refused.stderr.count("\n") == 1
     assert "hunter2" not in refused.stderr
+
+
+INTERRUPTED = """
+import os, signal, sys
+
+class Interrupt:
+    def find_spec(self, name, *_):
+        if name == "daybook.cli":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupt())
+import daybook.__main__
+"""
+
+
+def test_an_interrupt_while_it_is_still_imported_ends_it_without_a_word():
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, timeout=30, check=False)
+
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGINT, b"", b"")

@@ -1,5 +1,7 @@
 """The log: one line for each thing said, with its request, and nothing that somebody sent."""
 
+import asyncio
+import gc
 import json
 import logging
 import os
@@ -228,3 +230,36 @@ def test_no_address_that_something_is_sent_to_is_told(said: Said) -> None:
     logging.getLogger("httpx").info("HTTP Request: POST https://example.org/hook?token=secret")
 
     assert said() == []
+
+
+def test_nothing_that_a_receiver_answers_is_told(said: Said) -> None:
+    logs.configure("DEBUG", for_people=False)
+
+    logging.getLogger("httpcore.http11").debug("receive_response_headers.complete (b'Location', b'/?token=secret')")
+
+    assert said() == []
+
+
+@pytest.mark.parametrize("for_people", [False, True])
+def test_of_an_exception_that_nobody_took_only_the_type_is_told_and_where_it_came_from(
+    said: Said, for_people: bool
+) -> None:
+    logs.configure("DEBUG", for_people=for_people)
+
+    address = "https://example.org/hook?token=secret"
+
+    async def fails() -> None:
+        raise ValueError(address)
+
+    async def forgets() -> None:
+        task = asyncio.create_task(fails())
+        await asyncio.wait([task])
+
+    asyncio.run(forgets())
+    gc.collect()
+
+    told = "\n".join(line for line in said() if "Using selector" not in line)
+    assert "secret" not in told
+    assert "Task exception was never retrieved" in told
+    assert "builtins.ValueError" in told
+    assert "test_logs.py" in told

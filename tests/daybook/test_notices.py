@@ -80,7 +80,7 @@ def test_what_waits_and_what_is_dead_is_told_and_dead_ones_are_put_back(
     assert (retried.exit_code, retried.output) == (0, "1 to be sent\n")
     assert (again.exit_code, again.output) == (
         1,
-        f"daybook: no notice {refused['id']} has failed, or a later one of its booking was sent\n",
+        f"daybook: no notice {refused['id']} has failed, or a later one of its booking was, or is being, sent\n",
     )
     assert daybook("retry", overtaken["id"]).exit_code == 1
     assert daybook("retry", "--all").output == "0 to be sent\n"

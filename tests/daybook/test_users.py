@@ -95,6 +95,12 @@ def test_somebody_is_deactivated(users: Users):
     assert [one["is_active"] for one in told(users("list"))] == [True, False]
 
 
+def test_who_was_deactivated_is_let_act_again(users: Users):
+    users("deactivate", "ben@example.com")
+
+    assert users("activate", "ben@example.com").output == "ben@example.com is STUDENT, active\n"
+
+
 @pytest.mark.parametrize(
     "command", [("deactivate", "ana@example.com"), ("promote", "ana@example.com", "--role", "STAFF")]
 )

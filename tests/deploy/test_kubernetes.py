@@ -1,7 +1,10 @@
 """The manifests are what Kubernetes takes, what our settings know, and no more rights than the processes need."""
 
 import re
+from collections.abc import Iterator
+from ipaddress import ip_address, ip_network
 from pathlib import Path
+from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -25,6 +28,19 @@ from tests.deploy.manifests import (
 
 VERSIONS = ("1.30", "1.37")  # the first that has what we use, and the last that is known
 
+# Between whom a connection may be made, and to which port.
+NAMES = {("kube-system", "UDP", 53), ("kube-system", "TCP", 53)}
+STORES = {("anybody", "TCP", 5432), ("anybody", "TCP", 6379)}
+WATCHED = {("monitoring", "TCP", "metrics")}
+TRACED = {("monitoring", "TCP", 4318)}
+CALLED = {("ingress-nginx", "TCP", "http")}
+WORLD = {(network, "TCP", port) for network in ("0.0.0.0/0", "::/0") for port in (443, 465, 587)}
+
+PRIVATE = (
+    *("10.0.0.1", "100.64.0.1", "127.0.0.1", "169.254.169.254", "172.16.0.1", "172.31.255.255", "192.168.0.1"),
+    *("::1", "fd00::1", "fe80::1"),
+)
+
 
 @pytest.fixture(params=["as written", *(overlay.name for overlay in OVERLAYS)])
 def manifests(request: pytest.FixtureRequest) -> list[Manifest]:
@@ -33,6 +49,31 @@ def manifests(request: pytest.FixtureRequest) -> list[Manifest]:
 
 def of_kind(manifests: list[Manifest], kind: str) -> dict[str, Manifest]:
     return {one["metadata"]["name"]: one for one in manifests if one["kind"] == kind}
+
+
+def passages(manifests: list[Manifest], labels: dict[str, str], *, way: str, other: str) -> set[tuple[str, str, Any]]:
+    """With whom pods that bear the labels may speak: who, by which protocol, at which port."""
+    return {
+        (who, port["protocol"], port["port"])
+        for policy in of_kind(manifests, "NetworkPolicy").values()
+        if policy["spec"]["podSelector"].get("matchLabels", {}).items() <= labels.items()
+        for rule in policy["spec"].get(way, [])
+        for who in whom(rule.get(other))
+        for port in rule["ports"]
+    }
+
+
+def whom(peers: list[Manifest] | None) -> Iterator[str]:
+    for peer in peers or ():
+        match peer:
+            case {"ipBlock": {"cidr": network}}:
+                yield network
+            case {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}:
+                yield namespace
+            case _:
+                pytest.fail(f"nobody has said whom {peer} lets through")
+    if not peers:
+        yield "anybody"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -113,6 +154,24 @@ def test_no_process_may_more_than_it_needs(manifests: list[Manifest]) -> None:
             "capabilities": {"drop": ["ALL"]},
         }
         assert {*container["resources"]["requests"]} == {*container["resources"]["limits"]} == {"cpu", "memory"}
+
+
+def test_where_the_root_cannot_be_written_there_is_a_tmp_that_can(manifests: list[Manifest]) -> None:
+    for _, pod in pods(manifests):
+        empty = {volume["name"] for volume in pod["volumes"] if "emptyDir" in volume}
+        for container in pod["containers"]:
+            mounts = [(mount["mountPath"], mount.get("readOnly", False)) for mount in container["volumeMounts"]]
+            assert container["securityContext"]["readOnlyRootFilesystem"]
+            assert ("/tmp", False) in mounts
+            assert {mount["name"] for mount in container["volumeMounts"]} <= empty
+
+
+def test_the_api_is_replaced_without_one_less_of_it(manifests: list[Manifest]) -> None:
+    strategy = of_kind(manifests, "Deployment")["daybook-api"]["spec"]["strategy"]
+
+    assert strategy.get("type", "RollingUpdate") == "RollingUpdate"
+    assert strategy["rollingUpdate"]["maxUnavailable"] == 0
+    assert strategy["rollingUpdate"]["maxSurge"] == 1
 
 
 def test_processes_run_as_the_user_the_image_makes(manifests: list[Manifest]) -> None:
@@ -199,3 +258,33 @@ def test_nothing_passes_but_what_is_named(manifests: list[Manifest]) -> None:
             assert rule["ports"], "a rule without ports lets everything through"
         for rule in policy["spec"].get("ingress", []):
             assert rule["from"]
+
+
+def test_each_role_speaks_with_whom_it_has_to_and_nobody_else(manifests: list[Manifest]) -> None:
+    templates = {
+        one["metadata"]["name"]: one["spec"]["template"]["metadata"]["labels"]
+        for one in manifests
+        if one["kind"] in {"Deployment", "Job"}
+    }
+    out = {name: passages(manifests, labels, way="egress", other="to") for name, labels in templates.items()}
+    come = {name: passages(manifests, labels, way="ingress", other="from") for name, labels in templates.items()}
+
+    assert out == {
+        "daybook-migrate": NAMES | STORES | TRACED,
+        "daybook-api": NAMES | STORES | TRACED,
+        "daybook-follow": NAMES | STORES | TRACED,
+        "daybook-work": NAMES | STORES | TRACED | WORLD,
+    }
+    assert come == {
+        "daybook-migrate": WATCHED,
+        "daybook-api": WATCHED | CALLED,
+        "daybook-follow": WATCHED,
+        "daybook-work": WATCHED,
+    }
+
+
+def test_the_world_is_without_what_is_private(manifests: list[Manifest]) -> None:
+    (rule,) = of_kind(manifests, "NetworkPolicy")["world"]["spec"]["egress"]
+    closed = [ip_network(network) for peer in rule["to"] for network in peer["ipBlock"]["except"]]
+
+    assert [one for one in PRIVATE if not any(ip_address(one) in network for network in closed)] == []

@@ -12,10 +12,12 @@ import pytest
 import yaml
 
 from tests.deploy.manifests import KUBERNETES, OVERLAYS, kustomization, pods, written
+from tests.docs.pages import Page
 
 GITHUB = Path(".github")
 WORKFLOWS = sorted((GITHUB / "workflows").glob("*.yml"))
 TARGETS = set(re.findall(r"^([a-z-]+):", Path("Makefile").read_text(), re.MULTILINE))
+PAGE = Page(Path("docs/how-to/deploy.md"))
 MAY_WRITE = {"release.yml": {"propose"}, "dependencies.yml": {"update"}}
 
 
@@ -145,3 +147,59 @@ def test_what_is_rolled_out_is_what_the_manifests_name() -> None:
     assert {one["metadata"]["labels"]["app.kubernetes.io/component"] for one in written()} >= set(
         re.findall(r"component=(\w+)", script)
     )
+
+
+def test_without_a_registry_nothing_is_named_and_nothing_rolled_out() -> None:
+    """An image is pushed, and rolled out, under the same condition; without a digest it has no name."""
+    image, release = jobs(GITHUB / "workflows/image.yml")["image"], jobs(GITHUB / "workflows/release.yml")
+    (push,) = (step for step in image["steps"] if step.get("id") == "push")
+
+    assert image["outputs"]["image"].startswith("${{ steps.push.outputs.digest && ")
+    assert image["outputs"]["image"].endswith(" || '' }}")
+    assert push["if"] == "github.event_name != 'pull_request' && vars.REGISTRY != ''"
+    assert release["deploy"]["if"] == "vars.REGISTRY != ''"
+    assert release["deploy"]["with"]["image"] == "${{ needs.image.outputs.image }}"
+
+
+def test_what_is_proposed_by_a_workflow_is_checked_where_there_is_a_token_for_it() -> None:
+    proposing = [
+        step["with"].get("token")
+        for _, step in steps()
+        if re.search(r"create-pull-request|release-please", step.get("uses", ""))
+    ]
+
+    assert proposing == ["${{ secrets.PULL_REQUEST_TOKEN || github.token }}"] * 2
+    assert "`PULL_REQUEST_TOKEN`" in PAGE.text
+
+
+def test_a_pull_request_is_held_against_the_facts_it_goes_into() -> None:
+    job = jobs(GITHUB / "workflows/check.yml")["facts"]
+    checkout, *_, compare = job["steps"]
+
+    assert job["if"] == "github.event_name == 'pull_request'"
+    assert checkout["with"]["fetch-depth"] == 2, "the merge, and what it goes into"
+    assert "HEAD^1 docs/reference/events" in compare["run"]
+    assert 'make reference ARGS="--since $RUNNER_TEMP/docs/reference/events"' in compare["run"]
+
+
+def test_no_process_is_replaced_before_the_schema_is_up_to_date() -> None:
+    """The new code meets the new schema; the page tells who does it by hand the same."""
+    steps = jobs(GITHUB / "workflows/deploy.yml")["deploy"]["steps"]
+    workflow = "\n".join(step.get("run", "") for step in steps)
+    (page,) = (block for block in PAGE.blocks("sh") if "kubectl apply" in block)
+
+    for script in (workflow, page):
+        in_order = re.findall(
+            r"(apply|delete job|wait --for=condition=complete job|rollout status)(?:.*component=(\w+))?", script
+        )
+        assert in_order == [
+            ("apply", "ground"),
+            ("delete job", ""),
+            ("apply", "migrate"),
+            ("wait --for=condition=complete job", ""),
+            ("apply", ""),
+            ("rollout status", ""),
+        ]
+    assert not any(step.get("continue-on-error") for step in steps)
+    going_on = {step["name"] for step in steps if "if" in step}
+    assert going_on == {"Go back"}, "a step that has failed ends it"

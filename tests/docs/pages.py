@@ -10,6 +10,9 @@ DOCS = Path("docs")
 HOST = "http://localhost:8000"
 """Where pages say that the API answers."""
 
+METRICS_PORT = "9470"
+"""Where they have metrics told."""
+
 _BLOCK = re.compile(r"^([ ]*)```(\w*)[^\n]*\n(.*?)^\1```[ ]*$", re.MULTILINE | re.DOTALL)
 _INLINE = re.compile(r"`([^`\n]+)`")
 

@@ -1,7 +1,13 @@
 """Every command on every page is true: `curl` and `daybook` are run, page by page, against a fresh development system.
 
 `make`, `docker`, `kubectl`, `kustomize` and `pg_basebackup` are stood in for, and what they are asked is held against
-what they name, `make` by `make --dry-run`. Backing up is run by tests/faults/test_restore.py.
+what they name, `make` by `make --dry-run`. Backing up is run by tests/faults/test_restore.py, `make run` by
+tests/faults/test_up.py, `make docs` by test_site.py, `make reference` by tests/reference. The other targets are not run
+by a test: `make test` is what runs this one, `make lint` and `make bench` take longer than all pages together, and
+`make lock` asks a package index, whose answer changes.
+
+A `curl` of a page fails (`-f`) unless it succeeds. One without `-f` is there to show what is no success: its status is
+then one that the page tells.
 """
 
 import asyncio
@@ -24,15 +30,22 @@ import yaml
 from daybook.cli import app
 from daybook.embedded import Stores
 from tests.deploy.manifests import IMAGE, OVERLAYS, containers, kustomization, written
-from tests.docs.pages import HOST, PAGES, Page
+from tests.docs.pages import HOST, METRICS_PORT, PAGES, Page
 from tests.journals import a_place
-from tests.processes import Api, daybook, eventually, started
+from tests.processes import Api, daybook, eventually, free_port, started
 
 ROOT = Path(__file__).parents[2]
 STOOD_IN_FOR = ("make", "docker", "kubectl", "kustomize", "pg_basebackup")
 COMPONENT = "app.kubernetes.io/component"
 OF_NOBODY = re.compile(r"\.(example|invalid|test)$|\bexample\.(com|org|net)$")  # RFC 2606
 RUN_WITHIN = 120  # seconds for a page
+TELLING_CURL = """\
+for word; do case "$word" in -f*) exec {curl} "$@";; esac; done
+{curl} --dump-header "$ASKED.headers" "$@"
+code=$?
+{tell} "$0" $(sed -n 's/^HTTP[^ ]* \\([0-9]*\\).*/\\1/p' "$ASKED.headers")
+exit $code"""
+"""A `curl` that writes down with which status it was answered, unless it fails by itself."""
 RUN = [page for page in PAGES if page.blocks("sh")]
 CLI: Any = typer.main.get_command(app)
 
@@ -73,6 +86,7 @@ def desk(tmp_path: Path, warm: Path) -> Path:
     lasting = f'case "$1" in up|api|follow|work) exec "{sys.executable}" -P -m daybook "$@";; esac'
     ours = {"daybook": f'{lasting}\nexec "{sys.executable}" -S "{beside / "ask.py"}" "{warm}" "$@"'}
     ours |= dict.fromkeys(STOOD_IN_FOR, f'exec "{sys.executable}" -S "{beside / "stand_in.py"}" "$0" "$@"')
+    ours["curl"] = TELLING_CURL.format(curl=_real("curl"), tell=f"{sys.executable} -S {beside / 'stand_in.py'}")
     for name, command in ours.items():
         (programs / name).write_text(f"#!/bin/sh\n{command}\n")
         (programs / name).chmod(0o755)
@@ -100,11 +114,44 @@ async def shows_its_spaces(api: Api) -> None:
 async def test_a_page_can_be_followed_from_top_to_bottom(page: Page, api: Api, desk: Path) -> None:
     begin_anew(api)
     await shows_its_spaces(api)
-    script = "\n".join(["set -euo pipefail", *page.blocks("sh")]).replace(HOST, api.url)
+
+    done, asked = await followed(page.blocks("sh"), api, desk)
+
+    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    for name, *words in asked:
+        if name == "curl":
+            is_told(words, page.text)
+        else:
+            CHECKS[name](words)
+
+
+@pytest.mark.parametrize("at_fault", ["curl -fsS {}/deliverees", "HERE=$(curl -fsS {}/deliverees | cat)"])
+async def test_a_page_with_a_path_that_is_not_there_fails(at_fault: str, api: Api, desk: Path) -> None:
+    done, _ = await followed([at_fault.format(HOST), "echo went on"], api, desk)
+
+    assert done.returncode != 0
+    assert done.stdout == ""
+
+
+async def test_a_page_whose_refusal_is_another_than_it_tells_fails(api: Api, desk: Path) -> None:
+    _, asked = await followed([f"curl -sS {HOST}/deliverees", f"curl -sS {HOST}/spaces"], api, desk)
+
+    assert asked == [["curl", "404"], ["curl", "200"]]
+    is_told(["404"], "it answers 404")
+    for status, text in (("404", "it answers 409"), ("200", "it answers 200")):
+        with pytest.raises(AssertionError):
+            is_told([status], text)
+
+
+async def followed(
+    blocks: Sequence[str], api: Api, desk: Path
+) -> tuple[subprocess.CompletedProcess[str], list[list[str]]]:
+    """Run the blocks in one shell. Returns how that ended, and what the stand-ins were asked."""
+    script = "\n".join(["set -euo pipefail", *blocks]).replace(HOST, api.url)
+    script = script.replace(METRICS_PORT, str(free_port()))  # others may be reading the same page
     asked = desk / "asked"
     asked.touch()
     environment = api.environment | {"PATH": f"{desk / 'bin'}:{api.environment['PATH']}", "ASKED": str(asked)}
-
     done = await asyncio.to_thread(
         subprocess.run,
         ["bash", "-c", script],
@@ -114,11 +161,14 @@ async def test_a_page_can_be_followed_from_top_to_bottom(page: Page, api: Api, d
         text=True,
         timeout=RUN_WITHIN,
     )
+    return done, [json.loads(line) for line in asked.read_text().splitlines()]
 
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    for line in asked.read_text().splitlines():
-        name, *words = json.loads(line)
-        CHECKS[name](words)
+
+def is_told(statuses: Sequence[str], text: str) -> None:
+    """Whether what was answered is no success, and is on the page."""
+    (status,) = statuses
+    assert status[0] in "34", f"{status}: a command that is to succeed has -f"
+    assert re.search(rf"\b{status}\b", text), f"the page does not tell of {status}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)

@@ -1,27 +1,19 @@
 """The pages make a site: every page has its place, every link leads somewhere, and nothing is loaded from elsewhere."""
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests.docs.making import a_copy, make
+
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where it was built. Strictly: a page without a place and a link without a goal are faults."""
-    at = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", at],
-        env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return at
+    """Where `make docs` builds it. Strictly: a page without a place and a link without a goal are faults."""
+    there = a_copy(tmp_path_factory.mktemp("docs"))
+    make("docs", at=there)
+    return there / "site"
 
 
 def test_every_page_is_built_with_the_settings_in_it(site: Path) -> None:

@@ -1,5 +1,6 @@
 """`daybook up`: everything comes up or nothing does, what dies comes back, and nothing is left behind."""
 
+import json
 import os
 import re
 import shutil
@@ -11,11 +12,15 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
 from daybook import premises
+from daybook.settings import new_secret
 from daybook.supervisor import CannotRun, Program, Watch
+
+ROOT = Path(__file__).parents[2]
 
 
 class Household:
@@ -28,10 +33,11 @@ class Household:
             [sys.executable, "-m", "tests.faults.household", "up"],
             env={
                 **os.environ,
-                "PYTHONPATH": str(Path(__file__).parents[2]),
+                "PYTHONPATH": str(ROOT),
                 "APP_ENV": "development",
                 "DAYBOOK_DATA": str(data),
                 "PORT": str(self.port),
+                "LOG_FORMAT": "people",
                 "PYTHONUNBUFFERED": "1",
                 **environment,
             },
@@ -126,6 +132,68 @@ def test_it_says_where_things_are_and_stops_in_order_with_nothing_left(start, da
     assert re.search(r"^ +api \| serving \d+$", household.said, re.MULTILINE)
     assert household.said.index("migrated") < household.said.index("serving")
     assert household.said.endswith("stopped\n")
+
+
+def test_off_a_terminal_what_it_says_and_what_its_programs_say_is_json_with_the_role(start):
+    """The stand-ins say plain lines: as what is said past the log."""
+    household = start(LOG_FORMAT="auto", APP_ENV="test")
+    for said in ('"ready"', '"role":"api"', '"role":"follow"'):
+        household.until(said)
+    household.running.terminate()
+
+    assert household.ended() == 0
+    lines = [json.loads(line) for line in household.said.splitlines() if line != "migrated"]
+    assert {line["role"] for line in lines} == {"up", "api", "follow"}
+    assert all({"timestamp", "level", "logger", "event"} <= line.keys() for line in lines)
+    (ready,) = (line for line in lines if line["event"] == "ready")
+    assert ready["api"] == f"http://127.0.0.1:{household.port}"
+    assert "admin" not in ready
+    assert lines[-1]["event"] == "stopped"
+
+
+def test_nobody_is_sent_to_docs_that_are_not_shown(start):
+    household = start(APP_ENV="production", SECRET_KEY=new_secret())
+    household.until("Ctrl-C")
+
+    assert f"API       http://127.0.0.1:{household.port}\n" in household.said
+    assert "/docs" not in household.said
+
+
+def test_make_run_brings_everything_up_in_json_off_a_terminal_until_ctrl_c(data, tmp_path):
+    """By `make` and all our programs, as on a bare machine; only the environment is the one that runs this."""
+    port = free_port()
+    daybook = tmp_path / "daybook"
+    daybook.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m daybook "$@"\n')
+    daybook.chmod(0o755)
+    with subprocess.Popen(
+        ["make", "--file", ROOT / "Makefile", "run", "RUN=", f"BIN={tmp_path}"],
+        env={
+            **{name: value for name, value in os.environ.items() if not name.startswith(("COV", "MAKE"))},
+            "PYTHONPATH": str(ROOT),
+            "DAYBOOK_DATA": str(data),
+            "PORT": str(port),
+            "METRICS_PORT": "0",
+        },
+        cwd=data.parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+    ) as running:
+        lines = []
+        for line in running.stdout:
+            lines.append(json.loads(line))
+            if lines[-1]["event"] == "ready":
+                spaces = httpx.get(f"http://127.0.0.1:{port}/spaces", timeout=10)
+                docs = httpx.get(lines[-1]["docs"], timeout=10)
+                roles = {child.cmdline()[-1] for child in psutil.Process(running.pid).children(recursive=True)}
+                os.killpg(running.pid, signal.SIGINT)
+
+    assert (spaces.status_code, docs.status_code) == (200, 200)
+    assert roles >= {"api", "follow", "work"}
+    assert {"up", "api"} <= {line["role"] for line in lines} <= {"up", "api", "follow", "work"}
+    assert [line["route"] for line in lines if line["event"] == "request"] == ["/dev/seed", "/spaces", "/docs"]
+    assert lines[-1]["event"] == "stopped"
 
 
 def test_a_kill_leaves_nothing_and_the_next_start_finds_its_data(start):
@@ -255,7 +323,7 @@ def test_each_wait_before_another_start_is_longer_until_it_is_given_up():
     assert said == [f"brief ended; it is started again in {wait} s" for wait in ("0", "0.01", "0.02")]
 
 
-def test_what_a_program_says_is_relayed_under_its_name_to_the_last_word():
+def test_what_a_program_says_is_relayed_to_the_last_word():
     said = []
     words = "import os; os.write(1, b'a line\\n\\xff\\nthe last'); os.write(2, b' word')"
     program = Program("talker", [sys.executable, "-c", words], dict(os.environ), said.append)
@@ -265,4 +333,4 @@ def test_what_a_program_says_is_relayed_under_its_name_to_the_last_word():
         pass
     program.stop()
 
-    assert said == [" talker | a line", " talker | \ufffd", " talker | the last word"]
+    assert said == ["a line", "\ufffd", "the last word"]

@@ -26,9 +26,9 @@ class GoBetween:
         self._carrying: set[asyncio.Task[None]] = set()
         self._clients: set[asyncio.StreamWriter] = set()
 
-    def lose_question(self, words: str) -> None:
-        """Lose the connection on which these words are said next, before PostgreSQL hears them."""
-        self._lost[words.encode()] = False, nothing
+    def lose_question(self, words: str, meanwhile: Callable[[], Awaitable[None]] = nothing) -> None:
+        """Lose the connection on which these words are said next, after `meanwhile`, before PostgreSQL hears them."""
+        self._lost[words.encode()] = False, meanwhile
 
     def lose_answer(self, words: str, meanwhile: Callable[[], Awaitable[None]] = nothing) -> None:
         """Lose it once PostgreSQL has done what the words ask, before it can say so and after `meanwhile`."""
@@ -76,7 +76,7 @@ class GoBetween:
                             await back
                         to_server.write(said)
                         await server.read(1)  # it answers once it is done
-                        await meanwhile()
+                    await meanwhile()
                     return
             finally:
                 back.cancel()

@@ -13,6 +13,23 @@ SCHEMAS = Path("docs/reference/events")
 
 Schema = dict[str, Any]
 
+# What a schema may say without saying what fits it.
+_ANNOTATIONS = {
+    "$schema",
+    "$id",
+    "$comment",
+    "$defs",
+    "$ref",
+    "title",
+    "description",
+    "default",
+    "examples",
+    "deprecated",
+}
+_COMPARED = {"type", "format", "enum", "anyOf", "items", "properties", "required"}
+_AT_LEAST = {"minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"}
+_AT_MOST = {"maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains"}
+
 
 def written() -> dict[Path, str]:
     """The files, by path."""
@@ -37,6 +54,9 @@ def breaches(before: Mapping[str, Schema], now: Mapping[str, Schema]) -> Iterato
 def _breaches(before: Schema, now: Schema, *, before_root: Schema, now_root: Schema, at: str) -> Iterator[str]:
     roots = {"before_root": before_root, "now_root": now_root}
     before, now = _resolved(before, before_root), _resolved(now, now_root)
+    for keyword in sorted(now.keys() - _ANNOTATIONS - _COMPARED):
+        if not _fits_all(keyword, before, now):
+            yield f"{at} has {'another' if keyword in before else 'a new'} {keyword}"
     if "anyOf" in before or "anyOf" in now:
         choices = now.get("anyOf", [now])
         if any(
@@ -49,10 +69,12 @@ def _breaches(before: Schema, now: Schema, *, before_root: Schema, now_root: Sch
         if before.get(what) != now.get(what):
             yield f"{at} has changed its {what} from {before.get(what)} to {now.get(what)}"
             return
-    if gone := sorted(map(str, set(before.get("enum", ())) - set(now.get("enum", before.get("enum", ()))))):
+    if "enum" in now and "enum" not in before:
+        yield f"{at} can only be {', '.join(sorted(map(str, now['enum'])))} any more"
+    elif gone := sorted(map(str, set(before.get("enum", ())) - set(now.get("enum", before.get("enum", ()))))):
         yield f"{at} can no longer be {', '.join(gone)}"
-    if "items" in before:
-        yield from _breaches(before["items"], now.get("items", {}), **roots, at=f"{at}[]")
+    if "items" in now or "items" in before:
+        yield from _breaches(before.get("items", {}), now.get("items", {}), **roots, at=f"{at}[]")
     for name, field in before.get("properties", {}).items():
         if name not in now.get("properties", {}):
             yield f"{at}.{name} is gone"
@@ -61,6 +83,19 @@ def _breaches(before: Schema, now: Schema, *, before_root: Schema, now_root: Sch
     for name in now.get("required", ()):
         if name not in before.get("required", ()):
             yield f"{at}.{name} has become required"
+
+
+def _fits_all(keyword: str, before: Schema, now: Schema) -> bool:
+    """Whether what was fit by what a keyword said before surely is by what it says now."""
+    if keyword == "additionalProperties" and now[keyword] is True:
+        return True
+    if keyword not in before:
+        return False
+    if keyword in _AT_LEAST:
+        return bool(now[keyword] <= before[keyword])
+    if keyword in _AT_MOST:
+        return bool(now[keyword] >= before[keyword])
+    return bool(now[keyword] == before[keyword])
 
 
 def page() -> str:
@@ -111,8 +146,7 @@ def _section(form: Form) -> Iterator[str]:
 def _type(field: Schema, root: Schema) -> str:
     if "anyOf" in field:
         return " or ".join(dict.fromkeys(_type(one, root) for one in field["anyOf"]))
-    if "$ref" in field:
-        return _type(_resolved(field, root), root)
+    field = _resolved(field, root)
     if field["type"] == "array":
         return f"list of {_type(field['items'], root)}"
     if "enum" in field:
@@ -138,5 +172,5 @@ def _schema(form: Form) -> Schema:
 
 
 def _resolved(schema: Schema, root: Schema) -> Schema:
-    found: Schema = root["$defs"][schema["$ref"].rpartition("/")[2]] if "$ref" in schema else schema
-    return found
+    """The schema, with what a reference leads to beside what it says itself."""
+    return {**root["$defs"][schema["$ref"].rpartition("/")[2]], **schema} if "$ref" in schema else schema

@@ -77,6 +77,45 @@ CHANGES: dict[str, tuple[str, Callable[[Schema], object]]] = {
         "SpecialHoursSet.1",
         lambda schema: without(schema["$defs"]["Window"], "opens"),
     ),
+    "SpaceCreated.1.timezone can only be Blue, Red any more": (
+        "SpaceCreated.1",
+        lambda schema: schema["properties"]["timezone"].update(enum=["Red", "Blue"]),
+    ),
+    "SpaceCreated.1.timezone has changed its format from None to email": (
+        "SpaceCreated.1",
+        lambda schema: schema["properties"]["timezone"].update(format="email"),
+    ),
+    "SpaceCreated.1 has a new additionalProperties": (
+        "SpaceCreated.1",
+        lambda schema: schema.update(additionalProperties=False),
+    ),
+    "BookingCreated.1.slot.start has a new pattern": (
+        "BookingCreated.1",
+        lambda schema: schema["$defs"]["Slot"]["properties"]["start"].update(pattern="Z$"),
+    ),
+    "BookingCreated.1.slot has a new minProperties": (
+        "BookingCreated.1",
+        lambda schema: schema["properties"]["slot"].update(minProperties=3),
+    ),
+    "SpecialHoursSet.1.windows has a new minItems": (
+        "SpecialHoursSet.1",
+        lambda schema: schema["properties"]["windows"].update(minItems=1),
+    ),
+    **{
+        f"{fact}.{field} has a new {keyword}": (
+            fact,
+            lambda schema, field=field, keyword=keyword, value=value: schema["properties"][field].update(
+                {keyword: value}
+            ),
+        )
+        for fact, field, keyword, value in (
+            ("SpaceCreated.1", "timezone", "const", "Blue"),
+            ("SpaceCreated.1", "timezone", "maxLength", 5),
+            ("SpaceCreated.1", "timezone", "not", {"const": "Red"}),
+            ("WebhookReplayed.1", "from_position", "minimum", 10),
+            ("WebhookReplayed.1", "from_position", "multipleOf", 2),
+        )
+    },
 }
 
 
@@ -87,6 +126,27 @@ def test_a_change_that_leaves_readers_behind_is_told(told: str, change: tuple[st
     apply(now[name])
 
     assert list(breaches(schemas_of(), now)) == [told]
+
+
+@pytest.mark.parametrize(
+    ("keyword", "before", "tighter", "wider"),
+    [("minimum", 1, 2, 0), ("maxLength", 5, 4, 6), ("maxItems", 5, 4, 6), ("minProperties", 1, 2, 0)],
+)
+def test_a_bound_may_be_widened_and_not_tightened(keyword: str, before: int, tighter: int, wider: int):
+    def bounded(bound: int) -> dict[str, Schema]:
+        return {"Fact.1": {"type": "object", "properties": {"field": {keyword: bound}}}}
+
+    assert list(breaches(bounded(before), bounded(tighter))) == [f"Fact.1.field has another {keyword}"]
+    assert list(breaches(bounded(before), bounded(wider))) == []
+    assert list(breaches(bounded(before), {"Fact.1": {"type": "object", "properties": {"field": {}}}})) == []
+
+
+def test_what_was_one_of_two_types_is_still_bound_by_nothing_new():
+    now = schemas_of()
+    text, _ = now["BookingCreated.1"]["properties"]["notes"]["anyOf"]
+    text["maxLength"] = 10
+
+    assert list(breaches(schemas_of(), now)) == ["BookingCreated.1.notes has changed its type"]
 
 
 def test_a_fact_that_is_gone_is_told():
@@ -117,3 +177,22 @@ def test_a_new_schema_is_not_written_over_one_that_readers_go_by(tmp_path: Path,
         main()
 
     assert json.loads(kept.read_text()) == older
+
+
+def test_a_schema_written_anew_is_still_compared_with_the_one_before(tmp_path: Path):
+    """As for a proposed change, with what stands where it is to go."""
+    for path in SCHEMAS.glob("*.json"):
+        (tmp_path / path.name).write_text(path.read_text())
+    main(["--since", str(tmp_path)])
+    kept = tmp_path / "BookingExpired.1.json"
+    older = json.loads(kept.read_text())
+    older["properties"]["colour"] = {"type": "string"}
+    kept.write_text(json.dumps(older))
+
+    with pytest.raises(SystemExit, match=r"BookingExpired\.1\.colour is gone"):
+        main(["--since", str(tmp_path)])
+
+
+def test_nothing_to_compare_with_is_no_good_news(tmp_path: Path):
+    with pytest.raises(SystemExit, match="there are no schemas"):
+        main(["--since", str(tmp_path / "nowhere")])

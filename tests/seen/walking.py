@@ -15,6 +15,7 @@ from commands.users import RegisterUser
 from journal.folding import Aggregates
 from tests.journals import Place, a_journal
 from tests.processes import free_port, slot
+from tests.receivers import Receiver
 from tests.scanning import PASSWORD, SECRET_KEY
 from tests.seen.systems import System
 
@@ -81,10 +82,17 @@ async def walk(system: System) -> Walk:
         hook = {"url": away, "events": ["SpaceCreated"], "secret": secret("whsec_" + b64encode(bytes(24)).decode())}
         hooked = await admin.post("/admin/webhooks", json=hook)
         assert hooked.status_code == 201, hooked.text
+        # Another one's receiver leads on to an address with a token of its own.
+        token = secret("led-on-" + uuid4().hex)
+        leading = Receiver(lambda _: 302, headers=f"Location: https://elsewhere.example/?token={token}\r\n")
+        await leading.open()
+        hooked = await admin.post("/admin/webhooks", json={"url": leading.url, "events": ["SpaceCreated"]})
+        assert hooked.status_code == 201, hooked.text
         # Bookings with words of people in them.
         space = await admin.post("/admin/spaces", json=_a_space())
         assert space.status_code == 201, space.text
         walked.space_id = space.json()["id"]
+        await leading.got(1)
         body = {"space_id": walked.space_id, **slot(40), "notes": notes}
         await ana.post("/bookings", json={**body, "notes": notes * 500})
         await ana.post("/bookings", json={**body, "start": secret(f"{MARK} o'clock")})
@@ -126,6 +134,7 @@ async def walk(system: System) -> Walk:
                 " where usename = current_user and pid <> pg_backend_pid()"
             )
         await ana.post("/bookings", json={**body, **slot(80)})
+        await leading.close()
     return walked
 
 

@@ -541,7 +541,7 @@ MOVES = [
         name="a booking is moved and gets other notes at once",
         given=BOOKED_BY_ANA,
         when=moves(to=hours(14, 15, FRIDAY), notes="Three of us."),
-        then=[MOVED, notes_changed(BOOKED, "Three of us.")],
+        then=[notes_changed(BOOKED, "Three of us."), MOVED],
     ),
     Story(
         name="if it cannot be moved its notes stay too",
