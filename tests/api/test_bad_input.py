@@ -161,12 +161,10 @@ async def test_a_field_that_is_not_known_is_named_if_it_looks_like_a_name(house:
     slot = {"space_id": str(NONE), **a_slot(10, 11)}
 
     posted = await student.post("/bookings", content=json.dumps(slot | unknown), headers=AS_JSON)
-    asked = await student.get("/bookings", params={"stauts": "pending"})
 
     in_body = [one for one in posted.json()["errors"] if one["code"] == "extra-forbidden"]
     assert [one["pointer"] for one in in_body] == ["#/strat"] + ["#"] * (len(unknown) - 1)
     assert {one["detail"] for one in in_body} == {"A field is not known here."}
-    assert [(one["code"], one["query"]) for one in asked.json()["errors"]] == [("extra-forbidden", "stauts")]
 
 
 async def test_a_time_without_an_offset_is_told_so(house: House) -> None:
