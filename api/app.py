@@ -101,7 +101,7 @@ def create_app(
     app = FastAPI(
         title=describing.TITLE,
         version=version,
-        openapi_url="/openapi.json" if described else None,
+        openapi_url=None,  # what the framework adds is no route as ours are, and would be counted as none
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

@@ -3,7 +3,8 @@
 from importlib import resources
 
 from fastapi import APIRouter
-from starlette.responses import Response
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from api.problems import Problem
 
@@ -36,6 +37,11 @@ _POLICY = (
 )
 
 router = APIRouter(include_in_schema=False)
+
+
+@router.get("/openapi.json")
+async def description(request: Request) -> Response:
+    return JSONResponse(request.app.openapi())
 
 
 @router.get("/docs")

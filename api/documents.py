@@ -283,7 +283,10 @@ class ShownWebhookDocument(WebhookDocument):
 
 
 class DeliveryDocument(BaseModel):
-    """A fact that a webhook is sent under `id`, and what came of the last attempt; dead is what was given up."""
+    """A fact that a webhook is sent under `id`, and what came of the last attempt; dead is what was given up.
+
+    While the webhook is not active there is no next attempt.
+    """
 
     id: str
     position: int
@@ -296,16 +299,17 @@ class DeliveryDocument(BaseModel):
     error: str | None
 
 
-def delivery_document(webhook_id: UUID, one: Logged) -> dict[str, Any]:
+def delivery_document(webhook: KeptWebhook, one: Logged) -> dict[str, Any]:
     """A `DeliveryDocument`."""
+    is_to_be_tried = webhook.is_active and one.state is State.WAITING
     return {
-        "id": deliveries.id_of(webhook_id, one.hash),
+        "id": deliveries.id_of(webhook.webhook_id, one.hash),
         "position": one.position,
         "event": one.type,
         "state": one.state,
         "attempts": one.attempts,
         "attempted_at": one.attempted_at,
-        "next_attempt_at": one.due_at if one.state is State.WAITING else None,
+        "next_attempt_at": one.due_at if is_to_be_tried else None,
         "status_code": one.status,
         "error": one.error,
     }

@@ -1,7 +1,6 @@
 """`daybook audit`: what became of a booking, a space or a user, and whether the journal is whole."""
 
 import asyncio
-import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -59,11 +58,7 @@ def commands(stores: Callable[[], Settings], complaining: Callable[[int], Abstra
         """Tell every fact about a booking, a space with its bookings, or a user with theirs: for people on a terminal,
         else one JSON object a line."""
         with complaining(NOT_CHECKED):
-            try:
-                told = asyncio.run(_tell(stores(), kind, id))
-            except BrokenPipeError:  # whoever reads has had enough; what is left must not be written at the end either
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                return
+            told = asyncio.run(_tell(stores(), kind, id))
         if not told:
             typer.echo(f"daybook: no {kind} goes by {id}", err=True)
             raise typer.Exit(NOT_THERE)

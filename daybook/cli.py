@@ -13,7 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from daybook import auditing, embedded, importing, notices, projecting, settings, users
 from daybook.migrations import run
-from daybook.settings import NoSecret, Settings
+from daybook.settings import NoSecret, NotReadable, Settings
 from daybook.supervisor import CannotRun
 from daybook.up import up as bring_up
 
@@ -131,7 +131,10 @@ def _complaining(code: int = 1) -> Iterator[None]:
             named = "".join(f"{part}: ".upper() for part in error["loc"])
             complaints.print(f"daybook: {named}{error['msg'].removeprefix('Value error, ')}")
         raise typer.Exit(code) from None
-    except (CannotRun, NoSecret, OSError) as error:
+    except BrokenPipeError:  # whoever reads has had enough; what is left must not be written at the end either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit from None
+    except (CannotRun, NotReadable, NoSecret, OSError) as error:
         complaints.print(f"daybook: {error}")
         raise typer.Exit(code) from None
 

@@ -10,7 +10,8 @@ from uuid import UUID
 import orjson
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from commands import notices
 from commands.notices import Listed, State
@@ -20,6 +21,9 @@ from daybook.supervisor import CannotRun
 from journal.journal import Journal
 
 PAGE = 500
+
+NARROWEST = 100
+"""Columns a table needs to have every id whole; on a narrower terminal its lines run over."""
 
 
 def commands(stores: Callable[[], Settings], complaining: Callable[[int], AbstractContextManager[None]]) -> typer.Typer:
@@ -59,11 +63,13 @@ async def _tell(journal: Journal, state: State | None) -> None:
         async for one in _all(journal, state):
             typer.echo(orjson.dumps(one, option=orjson.OPT_UTC_Z))
         return
-    table = Table("id", "kind", "state", "when", "attempts", "why not", "booking", box=None)
+    console.width = max(console.width, NARROWEST)
+    whole = [Column(name, no_wrap=True) for name in ("id", "kind", "state", "when", "tried")]
+    table = Table(*whole, "why not", box=None)
     async for one in _all(journal, state):
         when = _moment(one.sent_at or one.at)
-        booking = str(one.booking_id or "")
-        table.add_row(str(one.id), one.kind, one.state, when, str(one.attempts), one.error or "", booking)
+        why_not = Text(one.error or "", no_wrap=True, overflow="ellipsis")
+        table.add_row(str(one.id), one.kind, one.state, when, str(one.attempts), why_not)
     console.print(table)
 
 
@@ -83,4 +89,4 @@ async def _retry(journal: Journal, id: UUID | None) -> None:
 
 
 def _moment(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%MZ}"

@@ -199,11 +199,18 @@ class NoSecret(Exception):
     """Tokens are to be signed, and there is nothing, or nothing good, to sign them with."""
 
 
+class NotReadable(Exception):
+    """The file with settings is no text."""
+
+
 def read(*, signs: bool = False) -> Settings:
     """The environment's settings. Whoever `signs` tokens needs a secret: outside production a missing one is made once
-    and kept with the data, in production it is not made up. Raises `ValidationError`, `NoSecret`.
+    and kept with the data, in production it is not made up. Raises `ValidationError`, `NotReadable`, `NoSecret`.
     """
-    settings = Settings()
+    try:
+        settings = Settings()
+    except UnicodeDecodeError:  # whose text quotes what may be a secret
+        raise NotReadable(".env is not in UTF-8") from None
     if not signs:
         return settings
     if settings.app_env == "production":

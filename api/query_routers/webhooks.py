@@ -56,7 +56,7 @@ async def one(webhook_id: UUID, request: Request) -> Response:
 )
 async def log(webhook_id: UUID, request: Request) -> Response:
     """What a webhook was and is to be sent, the newest fact first; what is over is kept for 30 days."""
-    await _kept(webhook_id, request)
+    webhook = await _kept(webhook_id, request)
     page, more = asked(request, DeliveriesAsked), dict[str, Any]()
     if page.cursor:
         more["before"] = min(int.from_bytes(_entry(page.cursor, 8)), 2**62)
@@ -65,7 +65,7 @@ async def log(webhook_id: UUID, request: Request) -> Response:
     )
     shown = logged[: page.limit]
     cursor = cursor_after(shown[-1].position.to_bytes(8)) if len(logged) > page.limit else None
-    return linked(json_of([delivery_document(webhook_id, one) for one in shown]), cursor, request)
+    return linked(json_of([delivery_document(webhook, one) for one in shown]), cursor, request)
 
 
 async def _kept(webhook_id: UUID, request: Request) -> KeptWebhook:

@@ -12,6 +12,7 @@ from api import documents
 from api.describing import described
 from api.examples import EXAMPLES
 from booking.roles import Role
+from journal.tallies import EVERY
 from tests.api.houses import House, a_slot, a_space, every_route
 
 
@@ -192,6 +193,15 @@ async def test_the_docs_page_and_all_it_loads_come_from_here(house: House) -> No
     assert '"openapi.json"' in begin
     assert (await house.client().get("/docs/..%2fapp.py")).status_code == 404
     assert (await house.client().get("/docs/nothing.js")).status_code == 404
+
+
+async def test_the_document_is_counted_under_its_route(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    (requests,) = (one for one in EVERY if one.name == "daybook_http_requests")
+    monkeypatch.setattr(requests, "counts", {})
+
+    await house.client().get("/openapi.json")
+
+    assert requests.counts == {("GET", "/openapi.json", "200"): 1}
 
 
 async def test_the_page_loads_no_fonts_or_maps_from_elsewhere(house: House) -> None:

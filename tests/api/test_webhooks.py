@@ -143,6 +143,8 @@ async def test_the_log_shows_what_became_of_each_delivery_page_by_page(admin: As
     assert (dead["state"], dead["status_code"], dead["error"], dead["attempts"]) == ("dead", 500, "no", 2)
     assert (dead["event"], dead["next_attempt_at"]) == ("BookingCreated", None)
     assert first.json()[0]["next_attempt_at"] is not None
+    await admin.patch(f"/admin/webhooks/{id}", json={"is_active": False})
+    assert {one["next_attempt_at"] for one in (await admin.get(path)).json()} == {None}
     for bad in ({"cursor": "MTIz"}, {"cursor": "!"}, {"state": "lost"}, {"limit": 0}):
         assert (await admin.get(path, params=bad)).status_code == 422
     assert (await admin.get(path, params={"cursor": "__________8"})).status_code == 200

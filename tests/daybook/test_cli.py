@@ -33,6 +33,17 @@ def test_a_setting_that_cannot_be_is_named(daybook):
     )
 
 
+@pytest.mark.parametrize("command", ["up", "migrate"])
+def test_a_file_of_settings_that_is_no_text_is_one_line_without_its_content(daybook, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(settings.Settings.model_config, "env_file", ".env")
+    (tmp_path / ".env").write_bytes("SECRET_KEY=Schlüssel".encode("latin-1"))
+
+    refused = daybook(command)
+
+    assert (refused.exit_code, refused.stderr) == (1, "daybook: .env is not in UTF-8\n")
+
+
 @pytest.mark.parametrize("command", ["up", "api", "work"])
 def test_production_names_the_secret_it_lacks(daybook, command):
     refused = daybook(command, APP_ENV="production")

@@ -90,10 +90,12 @@ def test_what_waits_and_what_is_dead_is_told_and_dead_ones_are_put_back(
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("COLUMNS", "200")
     _, row = daybook("list", "--dead").output.splitlines()
-    assert [
-        word for word in ("confirmation", " dead ", "2026-01-05 08:00:00Z", "refused: 550") if word not in row
-    ] == []
-    assert row.split()[0] == overtaken["id"]
+    assert [word for word in ("confirmation", " dead ", "2026-01-05 08:00Z", "refused: 550") if word not in row] == []
+    for columns in ("100", "60"):
+        monkeypatch.setenv("COLUMNS", columns)
+        _, row = daybook("list", "--dead").output.splitlines()
+        assert row.split()[0] == overtaken["id"], "what `retry` takes is whole"
+        assert len(row.rstrip()) <= 100
 
 
 def test_a_journal_that_is_not_there_is_told_in_a_line(daybook: Notices, monkeypatch: pytest.MonkeyPatch):

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -74,6 +77,16 @@ def test_on_a_terminal_everybody_is_a_row_of_a_table(users: Users, monkeypatch: 
     _, ana, ben = shown.output.splitlines()
     assert [word in ana for word in ("ana@example.com", "Somebody", "STUDENT", " active", str(ANA))] == [True] * 5
     assert "deactivated" in ben
+
+
+def test_a_reader_who_has_had_enough_is_no_fault(place: Place):
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "daybook", "users", "list"]
+    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, timeout=60, check=False)
+    os.close(write)
+
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_somebody_is_deactivated(users: Users):
