@@ -4,7 +4,6 @@ The one place that knows both refusals and status codes.
 """
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from http import HTTPStatus
@@ -269,8 +268,7 @@ def _error(error: Mapping[str, Any]) -> dict[str, Any]:
     if kind == "json_invalid":
         path, detail = [], f"The body is not JSON as it is meant here: {cause}"
     elif kind == "extra_forbidden":
-        if not _NAME.fullmatch(str(path[-1])):  # it is input: what looks like no name is not repeated
-            path = path[:-1]
+        path = path[:-1]  # the name is input
         detail = "A field is not known here"
     elif kind == "uuid_parsing":
         detail = "This is no UUID"
@@ -280,9 +278,6 @@ def _error(error: Mapping[str, Any]) -> dict[str, Any]:
         else {where: ".".join(map(str, path))}
     )
     return {"code": code, "detail": _sentence(detail.removeprefix("Value error, ")), **place}
-
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,39}")
 
 
 def _plain(error: PlainHTTPException) -> Problem:

@@ -155,18 +155,6 @@ async def test_a_time_that_is_none(house: House, which: str, time: Any) -> None:
 AS_JSON = {"Content-Type": "application/json"}
 
 
-async def test_a_field_that_is_not_known_is_named_if_it_looks_like_a_name(house: House) -> None:
-    student = await house.signed_in()
-    unknown = {"strat": at(10), "hunter2 is my password": 1, "x" * 41: 1, "é": 1, "": 1, "a/b": 1}
-    slot = {"space_id": str(NONE), **a_slot(10, 11)}
-
-    posted = await student.post("/bookings", content=json.dumps(slot | unknown), headers=AS_JSON)
-
-    in_body = [one for one in posted.json()["errors"] if one["code"] == "extra-forbidden"]
-    assert [one["pointer"] for one in in_body] == ["#/strat"] + ["#"] * (len(unknown) - 1)
-    assert {one["detail"] for one in in_body} == {"A field is not known here."}
-
-
 async def test_a_time_without_an_offset_is_told_so(house: House) -> None:
     space_id, student = await house.space(), await house.signed_in()
     naive = {"start": at(10).removesuffix("Z"), "end": at(11)}
