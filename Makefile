@@ -1,7 +1,7 @@
 # Everything from a bare machine: Python >= 3.11 and make. PYTHON=… names another interpreter, PORT=… another port.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-fast lint reference docs lock bench clean
+.PHONY: help run test test-two test-fast lint reference docs lock bench clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,6 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 help:
 	@echo "make run        start everything; the address, the docs and a demo sign-in are printed"
 	@echo "make test       every test, against stores of its own"
+	@echo "make test-two   those of the API once more, against two of every process"
 	@echo "make test-fast  the tests that need nothing started"
 	@echo "make lint       style, types and who may import whom"
 	@echo "make reference  write anew what the docs say by the code: facts, problems, commands, the Postman collection"
@@ -35,8 +36,12 @@ run: export APP_ENV = development
 run: $(RUN)
 	@$(BIN)/daybook up
 
+TWICE := tests/faults/test_two_of_everything.py
 test: $(DEV) $(NEWMAN)
-	@$(BIN)/python -m pytest --cov --numprocesses 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest --cov --numprocesses 3 --dist loadfile --ignore $(TWICE) $(ARGS)
+
+test-two: $(DEV)
+	@$(BIN)/python -m pytest $(TWICE) $(ARGS)
 
 test-fast: $(DEV)
 	@$(BIN)/python -m pytest tests/booking tests/stories $(ARGS)

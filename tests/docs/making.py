@@ -27,7 +27,7 @@ def a_copy(at: Path) -> Path:
 def make(target: str, *, at: Path) -> None:
     """`make` a target by the environment that runs the tests: making another one is a matter of minutes."""
     done = subprocess.run(
-        ["make", target, "DEV=", f"BIN={Path(sys.executable).parent}"],
+        ["make", target, "DEV=", "ARGS=", f"BIN={Path(sys.executable).parent}"],
         cwd=at,
         capture_output=True,
         text=True,
