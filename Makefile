@@ -38,7 +38,7 @@ run: $(RUN)
 
 TWICE := tests/faults/test_two_of_everything.py
 test: $(DEV) $(NEWMAN)
-	@$(BIN)/python -m pytest --cov --numprocesses 3 --dist loadfile --ignore $(TWICE) $(ARGS)
+	@$(BIN)/python -m pytest --cov --numprocesses 3 --dist loadfile --no-loadscope-reorder --ignore $(TWICE) $(ARGS)
 
 test-two: $(DEV)
 	@$(BIN)/python -m pytest $(TWICE) $(ARGS)

@@ -29,11 +29,16 @@ COVERING = {"audit", "booking", "commands", "journal", "projections", "stories"}
 """Whose tests say how much of the rules, the journal and the commands is covered: to measure costs others a third."""
 
 
+LONGEST = {"test_schemathesis.py", "test_worker.py", "test_rebuild.py", "test_up.py", "test_restore.py"}
+"""Files begun first, so that nobody waits for one of them at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have coverage pause where it is not asked for."""
+    """Have coverage pause where it is not asked for, and what takes longest begin first."""
     for item in items:
         if item.path.relative_to(Path(__file__).parent).parts[0] not in COVERING:
             item.add_marker("no_cover")
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(scope="session", autouse=True)
