@@ -1,8 +1,7 @@
 """Slots: the half-open stretches of time that bookings ask for and hold, always in UTC."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
 
 LONGEST = timedelta(days=31)
@@ -51,16 +50,13 @@ class Span:
         """Whether any instant of it lies on the UTC date `day`."""
         return self.start.date() <= day <= self._last_date()
 
-    def dates(self) -> Iterator[date]:
+    def dates(self) -> list[date]:
         """The UTC dates it touches, in order; 1 to 34 of them."""
-        day, last = self.start.date(), self._last_date()
-        while day <= last:
-            yield day
-            day += timedelta(days=1)
+        first = self.start.date()
+        return [first + timedelta(days=n) for n in range((self._last_date() - first).days + 1)]
 
     def _last_date(self) -> date:
-        end = self.end
-        return end.date() if end.time() != time.min else end.date() - timedelta(days=1)
+        return (self.end - datetime.resolution).date()
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -1,16 +1,14 @@
 """One PostgreSQL connection that comes back by itself, is used by one statement at a time and never waits for long."""
 
 import asyncio
-import os
-import socket
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import TupleRow
 
+from journal.session import Parameters, Session
 from journal.tallies import Histogram
 
 CONNECT_WITHIN = 2.0  # seconds
@@ -73,12 +71,12 @@ class Line:
         self.schema = schema
         self._name = name
         self._conninfo = conninfo(url, schema, name=name)
-        self._connection: psycopg.AsyncConnection[TupleRow] | None = None
+        self._session: Session | None = None
         self._turn = asyncio.Lock()
         self.times_connected = 0
 
     async def execute(
-        self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = (), *, within: float = ANSWER_WITHIN
+        self, statement: str, parameters: Parameters = (), *, within: float = ANSWER_WITHIN
     ) -> list[TupleRow]:
         """The rows of one statement. Raises `Unavailable`, or the `psycopg.Error` that PostgreSQL answered.
 
@@ -89,15 +87,24 @@ class Line:
         asked = clock()
         until = asked + within
         try:
-            async with asyncio.timeout_at(until):
+            async with asyncio.timeout_at(until if self._turn.locked() else None):
                 await self._turn.acquire()
         except TimeoutError:
             raise Unavailable("PostgreSQL does not answer those who asked before") from None
         finally:
             _WAIT.add(clock() - asked, self._name)
-        running = asyncio.create_task(self._execute(statement, parameters, until))
-        running.add_done_callback(_noticed)
-        return await asyncio.shield(running)
+        try:
+            session = await self._connected(until)
+            answer = session.ask(statement, parameters, until=until, then=self._turn.release)
+        except BaseException:
+            self._turn.release()
+            raise
+        try:
+            return await answer
+        except psycopg.OperationalError as error:
+            if session.is_over:
+                raise Unavailable(f"PostgreSQL was lost: {_line(error)}", unknown=True) from error
+            raise Unavailable(f"PostgreSQL did not carry it out: {_line(error)}") from error
 
     async def repeatable(self, statement: str, parameters: Mapping[str, Any]) -> list[TupleRow]:
         """The rows of a statement that may be carried out twice: again, if the connection turns out to be lost."""
@@ -110,28 +117,8 @@ class Line:
                 raise
             return await self.execute(statement, parameters, within=give_up - clock())
 
-    async def _execute(
-        self, statement: str, parameters: Sequence[Any] | Mapping[str, Any], until: float
-    ) -> list[TupleRow]:
-        try:
-            connection = await self._connected(until)
-            # A hung server answers no cancel request either: hanging up is the only bound that always holds.
-            timer = asyncio.get_running_loop().call_at(until, _hang_up, connection)
-            try:
-                cursor = await connection.execute(statement, parameters, prepare=True, binary=True)
-                return await cursor.fetchall() if cursor.description else []
-            except psycopg.OperationalError as error:
-                if connection.broken or connection.closed:
-                    self._connection = None
-                    raise Unavailable(f"PostgreSQL was lost: {_line(error)}", unknown=True) from error
-                raise Unavailable(f"PostgreSQL did not carry it out: {_line(error)}") from error
-            finally:
-                timer.cancel()
-        finally:
-            self._turn.release()
-
-    async def _connected(self, until: float) -> psycopg.AsyncConnection[TupleRow]:
-        if self._connection is None or self._connection.closed:
+    async def _connected(self, until: float) -> Session:
+        if self._session is None or self._session.is_over:
             try:
                 async with asyncio.timeout_at(min(until, asyncio.get_running_loop().time() + CONNECT_WITHIN)):
                     connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
@@ -142,30 +129,17 @@ class Line:
             except psycopg.OperationalError as error:
                 raise Unavailable(f"PostgreSQL cannot be reached: {_line(error)}") from error
             if path != self.schema:
+                await connection.close()
                 raise SessionNotKept(f"the search path is {path!r}: connect to PostgreSQL itself, or in session mode")
-            connection.prepare_threshold = 0
-            self._connection = connection
+            self._session = Session(connection)
             self.times_connected += 1
-        return self._connection
+        return self._session
 
     async def close(self) -> None:
         async with self._turn:
-            if self._connection is not None:
-                with suppress(psycopg.Error):
-                    await self._connection.close()
-                self._connection = None
-
-
-def _hang_up(connection: psycopg.AsyncConnection[TupleRow]) -> None:
-    """End the connection's socket under it: whoever waits for the server is told at once that it is gone."""
-    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as end:
-        end.shutdown(socket.SHUT_RDWR)
-
-
-def _noticed(task: "asyncio.Task[list[TupleRow]]") -> None:
-    """An error that its caller did not stay for is nobody's."""
-    if not task.cancelled():
-        task.exception()
+            if self._session is not None:
+                self._session.close()
+                self._session = None
 
 
 def _line(error: Exception) -> str:

@@ -1,6 +1,5 @@
 """Tags: whose facts a fact is one of. One tag kind is one aggregate is one cache key."""
 
-from collections.abc import Iterator
 from datetime import date
 from functools import lru_cache
 from uuid import UUID
@@ -114,6 +113,6 @@ def of(event: Event) -> list[str]:
             return [user(event.user_id), ADMINS] if event.role is Role.ADMIN else [user(event.user_id)]
 
 
-def calendars(space_id: UUID, held: Span) -> Iterator[str]:
+def calendars(space_id: UUID, held: Span) -> list[str]:
     """The calendar of every UTC date that is held."""
-    return (calendar(space_id, day) for day in held.dates())
+    return [calendar(space_id, day) for day in held.dates()]
