@@ -138,7 +138,7 @@ async def found(
         case Status.CONFIRMED:  # those that began longer ago have ended
             letters, side, to = b"c", b">", b"[%016x\x7f" % _until_latest(now - LONGEST)
         case Status.EXPIRED:  # those that begin later have not ended
-            letters, side, after = b"ce", b"<", max(after, b"(%016x" % _until_latest(now))
+            letters, side, after = b"ce", b"<", b"(" + max(after[1:], b"%016x" % _until_latest(now))
         case Status.PENDING:  # those that have begun are decided on or have lapsed
             letters, side, to = b"p", b">", b"[%016x\x7f" % _until_latest(now)
         case Status.DECLINED:

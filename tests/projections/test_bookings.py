@@ -324,6 +324,15 @@ async def test_a_rare_status_in_a_long_history_is_found_by_following_the_cursor(
     assert len(pages) == 2
 
 
+async def test_what_has_expired_is_found_at_once_behind_all_that_is_to_come(told: Told, views: Views) -> None:
+    upcoming = [created(hours(9, 10, TUESDAY + timedelta(days=day))) for day in range(SCANNED)]
+    await told(MORNING, *upcoming)
+
+    page = await bookings.of_user(views, ANA, status=Status.EXPIRED, limit=2, now=MORNING.slot.end)
+
+    assert ids(page) == [MORNING.booking_id]
+
+
 async def test_without_its_view_a_booking_is_folded_from_the_journal_and_a_list_is_unavailable(
     journal: Journal, views: Views
 ) -> None:
