@@ -292,7 +292,7 @@ def _beyond(cursor: str) -> bytes:
     """The bound behind the booking a page ended with, whatever its tail is by now."""
     place = entry_before(cursor)
     if not _CURSOR.fullmatch(place):
-        raise BadCursor("no page came with this cursor")
+        raise BadCursor
     return b"(%b\x7f" % place
 
 

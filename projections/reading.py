@@ -34,18 +34,24 @@ FOLD_AT_ONCE = 32  # queries that may do so; the next ones are turned away
 class BadCursor(ValueError):
     """The cursor is none that a page came with."""
 
+    def __init__(self) -> None:
+        super().__init__("no page came with this cursor")
+
 
 def cursor_after(entry: bytes | None) -> str | None:
     """The cursor of the page behind an entry."""
     return base64.urlsafe_b64encode(entry).decode().rstrip("=") if entry else None
 
 
-def entry_before(cursor: str) -> bytes:
-    """The entry behind which a cursor's page begins. Raises `BadCursor`."""
+def entry_before(cursor: str, length: int | None = None) -> bytes:
+    """The entry, of so many bytes if a length is given, behind which a cursor's page begins. Raises `BadCursor`."""
     try:
-        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        entry = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except ValueError:
-        raise BadCursor("no page came with this cursor") from None
+        raise BadCursor from None
+    if length is not None and len(entry) != length:
+        raise BadCursor
+    return entry
 
 
 class NotAnswering(Unavailable):
