@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from api.bodies import Instant, instant
 from booking.bookings import Status
+from booking.slots import EARLIEST, LATEST, in_utc
 from projections.views import PAGE
 
 Q = TypeVar("Q", bound=BaseModel)
@@ -42,6 +43,11 @@ def instant_in_query(value: object) -> datetime:
 
 
 InstantInQuery = Annotated[Instant, BeforeValidator(_with_its_plus)]
+
+
+def within_reach(at: datetime) -> datetime:
+    """The same instant in UTC, or the first or last one a slot can have."""
+    return max(EARLIEST, min(in_utc(at), LATEST))
 
 
 class SlotAsked(BaseModel):

@@ -5,6 +5,7 @@ it missed by itself; one that cannot keep up is let go, and comes back with the 
 """
 
 import asyncio
+import logging
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -24,6 +25,8 @@ MOST_BEHIND = 5_000
 
 PAGE = 500
 POLL = 0.5  # seconds
+
+log = logging.getLogger(__name__)
 
 
 class TooMany(Exception):
@@ -68,7 +71,8 @@ class Streams:
     async def listen(self, *, after: int | None, quiet: float) -> AsyncGenerator[Sequence[Recorded], None]:
         """Facts above position `after` (None: from now on) in order, without a gap; none after so many quiet seconds.
 
-        Ends when the listener falls too far behind. Raises `Unavailable`.
+        Ends when the listener falls too far behind, or what is next cannot be read here. Raises `Unavailable`,
+        `UnknownFact`.
         """
         listener = Listener(is_let_go=self._is_over)
         try:
@@ -103,6 +107,7 @@ class Streams:
         return self._position
 
     async def _read(self) -> None:
+        """Tell everybody what is entered; whoever listens comes back for what cannot be read here, maybe elsewhere."""
         bell = self._journal.bell()
         try:
             while True:
@@ -115,22 +120,31 @@ class Streams:
                         self._tell(listener, facts)
                 if len(facts) < PAGE:
                     await bell.wait(POLL)
+        except Exception:  # whatever it is, whoever joins from now on is read for anew
+            log.exception("the journal cannot be read for streams above position %d: they end", self._position)
+            if self._reading is asyncio.current_task():
+                self._reading = None
+                for listener in self._listeners:
+                    self._let_go(listener)
         finally:
             await bell.close()
 
     def _tell(self, listener: Listener, facts: Sequence[Recorded]) -> None:
         if len(listener.waiting) + len(facts) > self._most_behind:
-            listener.is_let_go = True
+            self._let_go(listener)
         else:
             listener.waiting.extend(facts)
+            listener.arrived.set()
+
+    def _let_go(self, listener: Listener) -> None:
+        listener.is_let_go = True
         listener.arrived.set()
 
     def let_go(self) -> None:
         """End every stream, and each that is still begun: who listens comes back to another process."""
         self._is_over = True
         for listener in self._listeners:
-            listener.is_let_go = True
-            listener.arrived.set()
+            self._let_go(listener)
 
     async def close(self) -> None:
         """Stop reading."""

@@ -19,8 +19,6 @@ from journal.folding import Named
 from projections.reading import Views
 from projections.views import Documents, Form, Lists, View
 
-LONGEST_RANGE = timedelta(days=366)
-
 _DAY = timedelta(days=1)
 _COUNTED = (
     BookingCreated,

@@ -1,10 +1,11 @@
 """Asking Redis: what is asked while an answer is awaited shares the next round trip."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
-from redis.asyncio import Redis
+from hiredis import pack_command
+from redis.asyncio import Connection, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
@@ -14,10 +15,25 @@ from journal.writer import Asked, Grouping
 CONNECT_WITHIN = 0.5  # seconds
 
 
+class _Packing(Connection):
+    """redis-py's own packing was a sixth of what it costs to post a fact."""
+
+    def pack_command(self, *args: Any) -> list[bytes]:
+        name, *rest = args
+        return [pack_command((*name.split(), *rest))]  # redis-py has names of two words
+
+    def pack_commands(self, commands: Iterable[Iterable[Any]]) -> list[bytes]:
+        return [b"".join(packed for command in commands for packed in self.pack_command(*command))]
+
+
 def client(redis_url: str, *, within: float | None) -> Redis:
     """A client whose calls end within so many seconds each, None for as long as it takes; it never tries again."""
     return Redis.from_url(
-        redis_url, socket_timeout=within, socket_connect_timeout=CONNECT_WITHIN, retry=Retry(NoBackoff(), 0)
+        redis_url,
+        socket_timeout=within,
+        socket_connect_timeout=CONNECT_WITHIN,
+        retry=Retry(NoBackoff(), 0),
+        connection_class=_Packing,  # but not over TLS or a Unix socket, which have classes of their own
     )
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from pydantic import TypeAdapter
 
 from booking import calendars as held_slots
 from booking.calendars import Calendar
@@ -31,10 +30,9 @@ from journal.connection import Unavailable
 from journal.folding import Named
 from projections.instants import instant, number
 from projections.reading import Views, cursor_after, entry_before
-from projections.spaces import by_name
+from projections.spaces import STATE, by_name
 from projections.views import Documents, Form, Lists, View
 
-_SPACE = TypeAdapter(Space)
 _ACTIVE = "active"
 
 
@@ -146,7 +144,7 @@ async def _read(views: Views, space_id: UUID, slot: Slot, read: Span) -> tuple[S
 
 
 # Only for queries, which change nothing: the same spaces are asked for again and again.
-_space = lru_cache(maxsize=1_024)(_SPACE.validate_json)
+_space = lru_cache(maxsize=1_024)(STATE.load)
 
 
 def _overlapping(stored: bytes, hold: Span) -> Calendar:
@@ -177,7 +175,7 @@ def _calendar(day: str, held: Mapping[str, Sequence[int]]) -> Calendar:
 VIEW = View(
     "availability",
     3,
-    {"space": Form(_SPACE.dump_json, _SPACE.validate_json), "calendar": Form(_dump_calendar, _load_calendar)},
+    {"space": STATE, "calendar": Form(_dump_calendar, _load_calendar)},
     touches,
     project,
 )

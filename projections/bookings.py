@@ -138,7 +138,7 @@ async def found(
         case Status.CONFIRMED:  # those that began longer ago have ended
             letters, side, to = b"c", b">", b"[%016x\x7f" % _until_latest(now - LONGEST)
         case Status.EXPIRED:  # those that begin later have not ended
-            letters, side, after = b"ce", b"<", max(after, b"(%016x" % _until_latest(now))
+            letters, side, after = b"ce", b"<", b"(" + max(after[1:], b"%016x" % _until_latest(now))
         case Status.PENDING:  # those that have begun are decided on or have lapsed
             letters, side, to = b"p", b">", b"[%016x\x7f" % _until_latest(now)
         case Status.DECLINED:
@@ -249,14 +249,13 @@ async def of_space(views: Views, space_id: UUID, span: Span, *, now: datetime) -
 MOST = 1_000
 """Bookings in one feed."""
 
-# From the nearest on, in days from now, so that what is left out of a long one is far away.
-_AROUND = ((0, 7), (7, 30), (-30, 0), (30, 90), (90, 400))
+_LOOKING_BACK = timedelta(days=30)
 
 
 async def feed_of_user(views: Views, user_id: UUID, *, now: datetime, at_most: int = MOST) -> tuple[list[Booking], int]:
-    """The user's bookings that begin from a month before `now` on, in order, and the position.
+    """The user's bookings that begin from 30 days before `now` on, in order, and the position.
 
-    Of more than `at_most` those that are far away are left out. Raises `Unavailable`.
+    Of more than `at_most` it is those that begin nearest to `now`. Raises `Unavailable`.
     """
     return await _feed(views, _of_user(user_id), now, at_most)
 
@@ -271,27 +270,29 @@ async def feed_of_space(
 async def _feed(views: Views, name: str, now: datetime, at_most: int) -> tuple[list[Booking], int]:
     found: list[Booking] = []
     position = 2**63
-    for start, end in _AROUND:
-        after = b"(%016x\x7f" % _until_latest(now + timedelta(days=end))
-        to = b"[%016x\x7f" % _until_latest(now + timedelta(days=start))
-        while len(found) < at_most:
-            limit = min(LIMIT, at_most - len(found))
+    at_once = b"(%016x\x7f" % _until_latest(now)  # before what begins earlier, behind the rest
+    long_ago = b"[%016x\x7f" % _until_latest(now - _LOOKING_BACK)
+    for after, to, back in ((at_once, b"-", True), (at_once, long_ago, False)):
+        left = at_most
+        while left:
             stored, last, at = await views.page(
-                VIEW, name, of="booking", limit=limit, after=after, to=to, tails=Tails(_TAIL)
+                VIEW, name, of="booking", limit=min(LIMIT, left), after=after, to=to, tails=Tails(_TAIL), back=back
             )
             found += [_load(one) for one in stored]
             position = min(position, at)
+            left -= len(stored)
             if last is None:
                 break
             after = b"(%b" % last
-    return sorted(found, key=lambda one: one.slot), position
+    nearest = sorted(found, key=lambda one: abs(one.slot.start - now))[:at_most]
+    return sorted(nearest, key=lambda one: one.slot), position
 
 
 def _beyond(cursor: str) -> bytes:
     """The bound behind the booking a page ended with, whatever its tail is by now."""
     place = entry_before(cursor)
     if not _CURSOR.fullmatch(place):
-        raise BadCursor("no page came with this cursor")
+        raise BadCursor
     return b"(%b\x7f" % place
 
 

@@ -21,6 +21,7 @@ from redis.exceptions import TimeoutError as NoAnswer
 
 from booking.events import UserErased
 from journal import chain
+from journal.codec import UnknownFact
 from journal.connection import Unavailable
 from journal.folding import Named
 from journal.journal import Journal, Recorded
@@ -147,7 +148,12 @@ class Follower:
                     together.setdefault(past, []).append((followed, generation))
         more = False
         for past, fed in together.items():
-            facts = await self._facts_after(past)
+            try:
+                facts = await self._facts_after(past)
+            except UnknownFact as error:
+                for followed in {one.view.name: one for one, _ in fed}.values():
+                    await self._alone(self._leave_to_others, followed, f"is to be fed {error}, which is not known here")
+                continue
             doing = (
                 self._alone(self._withdraw, followed, one)
                 if facts is None
@@ -176,9 +182,7 @@ class Follower:
         if standing is None:
             return
         if standing.active and standing.active.mark.version > view.version:
-            log.warning("the view %s is of a newer version than this follower's: it is left to others", view.name)
-            await lease.release()
-            followed.resting_until = asyncio.get_running_loop().time() + LONGEST_REST
+            await self._leave_to_others(followed, "is of a newer version than this follower's")
             return
         building = standing.building if _of_version(standing.building, view) else None
         active = standing.active if _of_version(standing.active, view) else None
@@ -191,6 +195,13 @@ class Follower:
         kept, last = await lease.keep(view.version)
         if followed.swept != kept and (followed.sweeping is None or followed.sweeping.done()):
             followed.sweeping = asyncio.create_task(self._alone(self._sweep, followed, kept, last))
+
+    async def _leave_to_others(self, followed: Followed, why: str) -> None:
+        """Let a newer follower have the view, and look after a rest whether there is one."""
+        log.warning("the view %s %s: it is left to others", followed.view.name, why)
+        followed.forget()
+        followed.resting_until = asyncio.get_running_loop().time() + LONGEST_REST
+        await followed.lease.release()
 
     async def _post(self, followed: Followed, generation: Generation, facts: Sequence[Recorded]) -> None:
         """Fold a page into a generation; one that is being built takes over once there is no more."""

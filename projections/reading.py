@@ -34,18 +34,24 @@ FOLD_AT_ONCE = 32  # queries that may do so; the next ones are turned away
 class BadCursor(ValueError):
     """The cursor is none that a page came with."""
 
+    def __init__(self) -> None:
+        super().__init__("no page came with this cursor")
+
 
 def cursor_after(entry: bytes | None) -> str | None:
     """The cursor of the page behind an entry."""
     return base64.urlsafe_b64encode(entry).decode().rstrip("=") if entry else None
 
 
-def entry_before(cursor: str) -> bytes:
-    """The entry behind which a cursor's page begins. Raises `BadCursor`."""
+def entry_before(cursor: str, length: int | None = None) -> bytes:
+    """The entry, of so many bytes if a length is given, behind which a cursor's page begins. Raises `BadCursor`."""
     try:
-        return base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        entry = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except ValueError:
-        raise BadCursor("no page came with this cursor") from None
+        raise BadCursor from None
+    if length is not None and len(entry) != length:
+        raise BadCursor
+    return entry
 
 
 class NotAnswering(Unavailable):
@@ -82,13 +88,13 @@ class Tails:
 ANY = Tails()
 
 # KEYS active, mark, list; ARGV generation, prefix of documents, length of an entry's tail behind the document's id,
-# from, to, documents wanted, entries looked at, and which tails will do: letters, side, instant.
+# from, to, documents wanted, entries looked at, which tails will do (letters, side, instant), and REV if it goes back.
 # The answer: generation, mark, the last entry of the page if there may be more behind it, documents.
 _PAGE = Script("""
 local active, mark = redis.call('GET', KEYS[1]), redis.call('GET', KEYS[2])
 if active ~= ARGV[1] then return {active, mark, false, {}} end
 local tail, wanted, scanned = tonumber(ARGV[3]), tonumber(ARGV[6]), tonumber(ARGV[7])
-local entries = redis.call('ZRANGE', KEYS[3], ARGV[4], ARGV[5], 'BYLEX', 'LIMIT', 0, scanned)
+local entries = redis.call('ZRANGE', KEYS[3], ARGV[4], ARGV[5], 'BYLEX', 'LIMIT', 0, scanned, unpack(ARGV, 11))
 local names, last, more = {}, false, #entries == scanned
 for _, entry in ipairs(entries) do
   local fits = true
@@ -155,11 +161,20 @@ class Views:
         raise NotAnswering(f"the view {view.name} changes hands")
 
     async def page(
-        self, view: View, name: str, *, of: str, limit: int, after: bytes = b"-", to: bytes = b"+", tails: Tails = ANY
+        self,
+        view: View,
+        name: str,
+        *,
+        of: str,
+        limit: int,
+        after: bytes = b"-",
+        to: bytes = b"+",
+        tails: Tails = ANY,
+        back: bool = False,
     ) -> tuple[list[bytes], bytes | None, int]:
         """Documents of the kind `of` that a list names, the entry to go on after, and the position.
 
-        `after` and `to` are bounds in Redis' words. Raises `Unavailable`.
+        `after` and `to` are bounds in Redis' words, the higher one first to go `back`. Raises `Unavailable`.
         """
         keys = Keys.of(view.name, self._schema)
         scanned = SCANNED if tails.letters else limit + 1
@@ -170,7 +185,7 @@ class Views:
             active, mark, last, found = await _PAGE.run(
                 self._ask,
                 (keys.active, keys.mark(generation), listed),
-                (*arguments, tails.letters, tails.side, tails.instant),
+                (*arguments, tails.letters, tails.side, tails.instant, *(("REV",) if back else ())),
             )
             if self._is_answering(view, generation, active):
                 return found, last, _position(view, mark)

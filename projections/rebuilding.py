@@ -41,9 +41,10 @@ class Rebuilder:
         self._asking = Asking(redis_url, within=ANSWER_WITHIN)
 
     async def rebuild(self, view: View, progress: Progress) -> int:
-        """Fill a new generation from the journal and return its number once queries are answered from it.
+        """Fill a new generation from the journal; the number of the one that answers, once it or a later one does.
 
-        One whose filling was broken off is gone on with. Raises `Busy`, `Unavailable`, `RedisError`, `OSError`.
+        It is a later one where somebody rebuilt the view right behind us. A filling that was broken off is gone on
+        with. Raises `Busy`, `Unavailable`, `RedisError`, `OSError`.
         """
         keys = self._keys(view)
         apart = Lease(self._asking, keys.apart(), lasts=LEASE)
@@ -68,8 +69,7 @@ class Rebuilder:
                 reading.cancel()
             progress(generation.mark.position, max(head, generation.mark.position))
         await apart.hand_over(generation, keys)
-        await self._taken_over(view, generation)
-        return int(generation.number)
+        return await self._taken_over(view, int(generation.number))
 
     async def roll_back(self, view: View) -> int:
         """Have the generation before answer again; its number. Raises `NoWayBack`, `RedisError`, `OSError`."""
@@ -98,11 +98,17 @@ class Rebuilder:
         facts = await self._journal.page(mark.position - 1, 1)
         return bool(facts) and (facts[0].position, facts[0].hash) == (mark.position, mark.hash)
 
-    async def _taken_over(self, view: View, generation: Generation) -> None:
-        """Wait until it answers. We follow too: where nobody else does, the lease and the switch fall to us."""
+    async def _taken_over(self, view: View, number: int) -> int:
+        """Wait until it or a later one answers, or it did and was switched back from; the number of what answers.
+
+        We follow too: where nobody else does, the lease and the switch fall to us.
+        """
         following = asyncio.create_task(Follower(self._redis_url, self._schema, self._journal, views=(view,)).run())
         try:
-            while (await self.looked_at(view)).active != int(generation.number):  # noqa: ASYNC110 (another process)
+            while True:
+                look = await self.looked_at(view)
+                if look.active is not None and (look.active >= number or look.previous == number):
+                    return look.active
                 await asyncio.sleep(LOOK_AGAIN_AFTER)
         finally:
             following.cancel()

@@ -17,6 +17,9 @@ from projections.reading import Page, Views, cursor_after, entry_before
 from projections.views import LIMIT, PAGE, Documents, Form, Lists, View
 
 _STATE = TypeAdapter(Space)
+STATE = Form(_STATE.dump_json, _STATE.validate_json)
+"""How other views store a space: what it is folded on from, without its document."""
+
 _ACTIVE, _ALL = "active", "all"
 
 

@@ -1,14 +1,17 @@
 """The view of utilisation: how long each space is booked on each of its local dates."""
 
-from collections.abc import Iterator, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any
+from functools import lru_cache
+from itertools import pairwise
+from operator import add
+from typing import Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import orjson
-from pydantic import TypeAdapter
 
 from booking.events import (
     BookingApproved,
@@ -20,22 +23,22 @@ from booking.events import (
     Event,
     SpaceEvent,
 )
-from booking.opening_hours import joined
-from booking.slots import Slot, Span
+from booking.opening_hours import Window, joined, stretches
+from booking.slots import Slot
 from booking.spaces import Space
 from booking.zones import day_start, zone
 from journal import folding
 from journal.folding import Named
 from projections.reading import Views, cursor_after, entry_before
-from projections.spaces import by_name
+from projections.spaces import STATE, by_name
 from projections.views import LIMIT, Documents, Form, Lists, View
 
-LONGEST_RANGE = timedelta(days=366)
+T = TypeVar("T")
 
-_SPACE = TypeAdapter(Space)
 _CHANGING = BookingCreated | BookingRescheduled | BookingApproved | BookingRejected | BookingDeclined | BookingCancelled
 _ALL = "all"
-_DAY, _MINUTE = timedelta(days=1), timedelta(minutes=1)
+_DAY = timedelta(days=1)
+_ANY_DAY = date(2026, 1, 1)
 
 
 @dataclass(slots=True)
@@ -133,41 +136,63 @@ async def utilisation(
     """
     after = b"(%b" % entry_before(cursor) if cursor else b"-"
     stored, behind, position = await views.page(VIEW, _ALL, of="space", limit=limit, after=after)
-    spaces = [_SPACE.validate_json(one) for one in stored]
+    spaces = [STATE.load(one) async for one in _in_turns(stored)]
     months = list(_months_between(first, last))
-    names = [_tag(space.id, month) for space in spaces for month in months]
-    if names:
-        found, held_at = await views.documents(VIEW, names)
+    tags = [_tag(space.id, month) for space in spaces for month in months]
+    found: Sequence[bytes | None] = []
+    if tags:
+        found, held_at = await views.documents(VIEW, tags)
         position = min(position, held_at)
-    else:
-        found = []
-    booked = [_load_booked(one) if one else Booked("") for one in found]
     days = [first + n * _DAY for n in range((last - first).days + 1)]
-    by_space = {
-        space.id: {
-            day: (sum(one.seconds.get(day.isoformat(), 0) for one in own), _open_seconds(space, day)) for day in days
-        }
-        for space, own in zip(spaces, _in_groups(booked, len(months)), strict=True)
-    }
-    groups: list[tuple[Space | date, list[tuple[int, int]]]] = (
-        [(day, [by_space[space.id][day] for space in spaces]) for day in days]
-        if by_day
-        else [(space, list(by_space[space.id].values())) for space in spaces]
-    )
-    uses = [Use(of, sum(b for b, _ in each) // 60, sum(o for _, o in each) // 60) for of, each in groups]
+    names = [day.isoformat() for day in days]
+    uses: list[Use] = []
+    booked_by_day, open_by_day = [0] * len(days), [0] * len(days)
+    async for space, own in _in_turns(zip(spaces, _in_groups(found, len(months)), strict=True)):
+        seconds = {name: number for one in own if one for name, number in _load_booked(one).seconds.items()}
+        booked, opened = [seconds.get(name, 0) for name in names], _open_seconds(space, days)
+        if by_day:
+            booked_by_day = list(map(add, booked_by_day, booked))
+            open_by_day = list(map(add, open_by_day, opened))
+        else:
+            uses.append(Use(space, sum(booked) // 60, sum(opened) // 60))
+    if by_day:
+        together = zip(days, booked_by_day, open_by_day, strict=True)
+        uses = [Use(day, booked // 60, opened // 60) for day, booked, opened in together]
     return Utilisation(uses, cursor_after(behind), position)
 
 
-def _open_seconds(space: Space, day: date) -> int:
-    """How long the space is open on a local date, also by a window of the day before that passes midnight."""
-    tz = zone(space.timezone)
+async def _in_turns(each: Iterable[T]) -> AsyncIterator[T]:
+    """Each of them, after a turn of whoever else is at work: all of them together take long."""
+    for one in each:
+        await asyncio.sleep(0)
+        yield one
+
+
+def _open_seconds(space: Space, days: Sequence[date]) -> list[int]:
+    """How long the space is open on each of successive local dates."""
+    tz, hours, special = zone(space.timezone), space.opening_hours, space.special
+    windows = pairwise(hours.on(day, special) for day in (days[0] - _DAY, *days))
+    # Mostly the space's clock runs as UTC's does: few windows are reckoned with, however many dates are asked for.
+    return [
+        _open_on(*both, _ANY_DAY, zone("UTC")) if _is_plain(day, tz) else _open_on(*both, day, tz)
+        for day, both in zip(days, windows, strict=True)
+    ]
+
+
+@lru_cache(maxsize=16_384)
+def _open_on(before: tuple[Window, ...], own: tuple[Window, ...], day: date, tz: ZoneInfo) -> int:
+    """For how many seconds of a local date its windows, and those of the day before that pass midnight, are open."""
     start, end = day_start(day, tz), day_start(day + _DAY, tz)
-    if start == end:
-        return 0
-    stretches = joined(
-        (max(start, a), min(end, b)) for a, b in space.open_during(Span(start, end)) if a < end and start < b
-    )
-    return sum(int((b - a).total_seconds()) for a, b in stretches)
+    opened = (*stretches(before, day - _DAY, tz), *stretches(own, day, tz))
+    on_it = joined((max(start, a), min(end, b)) for a, b in opened if a < end and start < b)
+    return sum(int((b - a).total_seconds()) for a, b in on_it)
+
+
+@lru_cache(maxsize=16_384)
+def _is_plain(day: date, tz: ZoneInfo) -> bool:
+    """Whether no clock is put forward or back on a local date or on the day before."""
+    before, start, end = (day_start(day + n * _DAY, tz) for n in (-1, 0, 1))
+    return start - before == end - start == _DAY
 
 
 def _by_local_date(slot: Slot, tz: ZoneInfo) -> Iterator[tuple[date, int]]:
@@ -199,8 +224,8 @@ def _tag(space_id: UUID, month: str) -> str:
     return f"booked:{space_id}/{month}"
 
 
-def _in_groups(booked: Sequence[Booked], size: int) -> Iterator[Sequence[Booked]]:
-    return (booked[n : n + size] for n in range(0, len(booked), size))
+def _in_groups(found: Sequence[bytes | None], size: int) -> Iterator[Sequence[bytes | None]]:
+    return (found[n : n + size] for n in range(0, len(found), size))
 
 
 def _dump_booked(booked: Booked) -> bytes:
@@ -214,7 +239,7 @@ def _load_booked(stored: bytes) -> Booked:
 VIEW = View(
     "utilisation",
     2,
-    {"space": Form(_SPACE.dump_json, _SPACE.validate_json), "booked": Form(_dump_booked, _load_booked)},
+    {"space": STATE, "booked": Form(_dump_booked, _load_booked)},
     touches,
     project,
 )

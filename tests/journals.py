@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from uuid import UUID, uuid4
 
+import orjson
 import psycopg
 
 from booking.events import Event, SpaceActivated
@@ -20,6 +21,8 @@ from journal.tags import space
 from tests.examples import NEW_YEAR, ROOM
 
 ROLE = "daybook"  # the one the processes act in
+NEWER = 99
+"""A version that no fact has yet."""
 
 _numbers = count(1)
 
@@ -56,6 +59,29 @@ class Place:
         """Every fact with every column, in order."""
         with self.role() as role:
             return [Row(*row) for row in role.execute(f"select {COLUMNS} from events order by position")]
+
+    def enter_newer(self) -> None:
+        """Enter a space's activation as a newer Daybook might: of a version that this one does not know."""
+        with self.role() as role:
+            ((journal_id, head),) = role.execute("select journal_id, position from journal_head").fetchall()
+            fact = {
+                "type": "SpaceActivated",
+                "version": NEWER,
+                "tags": [space(ROOM)],
+                "payload": orjson.dumps({"space_id": ROOM, "at": NEW_YEAR}).decode(),
+            }
+            command = {
+                "id": str(uuid4()),
+                "journal": str(journal_id),
+                "after": head,
+                "tags": [],
+                "actor": "system:test",
+                "correlation_id": "a test",
+                "causation_id": None,
+                "digest": None,
+                "events": [fact],
+            }
+            role.execute("select journal_append(%s::json)", (orjson.dumps([command]).decode(),))
 
     def set_clock(self, at: datetime) -> None:
         """From now on the journal's clock stands at `at`."""

@@ -14,12 +14,11 @@ from api.answers import awaited, json_of, linked, listed, stored
 from api.auth import CurrentUser, caller, require_roles
 from api.documents import ApiKeyDocument, BookingDocument, ListedUserDocument, MetricsDocument, api_key_document
 from api.problems import PROBLEMS, Problem, refusing
-from api.queries import OF_VIEW, BookingsPaging, InstantInQuery, Paging, asked, parameters
+from api.queries import OF_VIEW, BookingsPaging, InstantInQuery, Paging, asked, parameters, within_reach
 from api.query_routers.bookings import runs
 from api.rooms import rooms_of
 from booking.bookings import Status
 from booking.roles import Role
-from booking.slots import EARLIEST, LATEST, in_utc
 from commands import api_keys, directory
 from commands.directory import Listed, Place
 from journal import folding
@@ -90,8 +89,8 @@ async def every_booking(user: CurrentUser, request: Request) -> Response:
         user_id=wanted.user_id,
         space_id=wanted.space_id,
         status=wanted.status,
-        start=_within_reach(wanted.start),
-        end=_within_reach(wanted.end),
+        start=wanted.start and within_reach(wanted.start),
+        end=wanted.end and within_reach(wanted.end),
         limit=wanted.limit,
         cursor=wanted.cursor,
         now=datetime.now(UTC),
@@ -128,7 +127,7 @@ async def metrics(request: Request) -> Response:
 async def keys(request: Request) -> Response:
     """The API keys that are good for something. A page may be short with more behind it."""
     rooms, page = rooms_of(request), asked(request, Paging)
-    start = _key_id(page.cursor) if page.cursor else UUID(int=0)
+    start = UUID(bytes=entry_before(page.cursor, 16)) if page.cursor else UUID(int=0)
     kept = await api_keys.after(rooms.journal, start, page.limit + 1)
     is_more = len(kept) > page.limit
     kept = kept[: page.limit]
@@ -140,19 +139,6 @@ async def keys(request: Request) -> Response:
     ]
     cursor = cursor_after(kept[-1].key_id.bytes) if is_more else None
     return linked(json_of(documents), cursor, request)
-
-
-def _key_id(cursor: str) -> UUID:
-    """The key a page ended with. Raises `BadCursor`."""
-    entry = entry_before(cursor)
-    if len(entry) != 16:
-        raise BadCursor("no page came with this cursor")
-    return UUID(bytes=entry)
-
-
-def _within_reach(at: datetime | None) -> datetime | None:
-    """The same instant in UTC, or the first or last one a slot can have."""
-    return None if at is None else max(EARLIEST, min(in_utc(at), LATEST))
 
 
 def _documents(people: Sequence[Listed]) -> list[dict[str, Any]]:
@@ -182,7 +168,7 @@ def _place(cursor: str) -> Place:
         at, user_id = entry_before(cursor).decode("ascii").split(" ")
         place = datetime.fromisoformat(at), UUID(user_id)
     except ValueError:
-        raise BadCursor("no page came with this cursor") from None
+        raise BadCursor from None
     if place[0].tzinfo is None:
-        raise BadCursor("no page came with this cursor")
+        raise BadCursor
     return place

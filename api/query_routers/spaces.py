@@ -11,10 +11,21 @@ from api.answers import awaited, listed, stored
 from api.auth import CurrentUser, require_roles
 from api.documents import AvailabilityDocument, BusyDocument, SlotDocument, SpaceDocument
 from api.problems import PROBLEMS, described
-from api.queries import OF_VIEW, NextAsked, Paging, RangeAsked, SearchAsked, SlotAsked, SlotsAsked, asked, parameters
+from api.queries import (
+    OF_VIEW,
+    NextAsked,
+    Paging,
+    RangeAsked,
+    SearchAsked,
+    SlotAsked,
+    SlotsAsked,
+    asked,
+    parameters,
+    within_reach,
+)
 from api.rooms import rooms_of
 from booking.refusals import NotFound
-from booking.slots import EARLIEST, LATEST, BadSlot, Slot, in_utc
+from booking.slots import EARLIEST, LATEST, BadSlot, Slot
 from booking.spaces import Space
 from projections import availability, bookings, finding, spaces
 from projections.finding import Found
@@ -61,7 +72,7 @@ async def next_available(space_id: UUID, request: Request) -> Response:
     """The first slot that would be accepted now, in a list; an empty one when there is none within the horizon."""
     views, wanted, now = rooms_of(request).views, asked(request, NextAsked), datetime.now(UTC)
     await awaited(request, availability.VIEW.name)
-    after = max(EARLIEST, min(in_utc(wanted.after), LATEST)) if wanted.after else now
+    after = within_reach(wanted.after) if wanted.after else now
     duration = _minutes(wanted.duration)
     return _slots(request, await finding.next_available(views, space_id, duration=duration, after=after, now=now))
 

@@ -19,6 +19,7 @@ from booking.events import BookingEvent, Event, PasswordChanged, SpaceEvent, Use
 from booking.roles import Role
 from booking.users import User
 from journal import codec, folding
+from journal.codec import UnknownFact
 from journal.connection import Unavailable
 from journal.journal import Recorded
 
@@ -85,7 +86,8 @@ async def _told(request: Request, user_id: UUID, after: int | None) -> AsyncIter
     rooms = rooms_of(request)
     async with aclosing(rooms.streams.listen(after=after, quiet=HEARTBEAT)) as listening:
         yield b": welcome\n\n"
-        with suppress(Unavailable, Problem):  # the client comes back with the id it has, and is told then
+        # The client comes back with the id it has, and is told then; by a newer Daybook what is unknown to this one.
+        with suppress(Unavailable, UnknownFact, Problem):
             async for facts in listening:
                 of_caller = [
                     one.event for one in facts if isinstance(one.event, UserEvent) and one.event.user_id == user_id

@@ -16,7 +16,7 @@ from booking.refusals import NotFound
 from commands import deliveries, webhooks
 from commands.deliveries import State
 from commands.webhooks import KeptWebhook
-from projections.reading import BadCursor, cursor_after, entry_before
+from projections.reading import cursor_after, entry_before
 
 router = APIRouter(
     prefix="/admin/webhooks",
@@ -36,7 +36,7 @@ class DeliveriesAsked(Paging):
 async def every(request: Request) -> Response:
     """The webhooks there are."""
     page = asked(request, Paging)
-    start = UUID(bytes=_entry(page.cursor, 16)) if page.cursor else UUID(int=0)
+    start = UUID(bytes=entry_before(page.cursor, 16)) if page.cursor else UUID(int=0)
     kept = await webhooks.after(rooms_of(request).journal, start, page.limit + 1)
     shown = kept[: page.limit]
     cursor = cursor_after(shown[-1].webhook_id.bytes) if len(kept) > page.limit else None
@@ -59,7 +59,7 @@ async def log(webhook_id: UUID, request: Request) -> Response:
     webhook = await _kept(webhook_id, request)
     page, more = asked(request, DeliveriesAsked), dict[str, Any]()
     if page.cursor:
-        more["before"] = min(int.from_bytes(_entry(page.cursor, 8)), 2**62)
+        more["before"] = min(int.from_bytes(entry_before(page.cursor, 8)), 2**62)
     logged = await deliveries.log_of(
         rooms_of(request).journal, webhook_id, state=page.state, limit=page.limit + 1, **more
     )
@@ -73,11 +73,3 @@ async def _kept(webhook_id: UUID, request: Request) -> KeptWebhook:
     if kept is None:
         raise NotFound("webhook", webhook_id)
     return kept
-
-
-def _entry(cursor: str, length: int) -> bytes:
-    """What a page ended with. Raises `BadCursor`."""
-    entry = entry_before(cursor)
-    if len(entry) != length:
-        raise BadCursor("no page came with this cursor")
-    return entry

@@ -15,12 +15,16 @@ from starlette.types import Message
 
 from api.door import Door
 from api.query_routers.stream import HEARTBEAT
+from api.streams import Streams
 from api.tokens import Tokens
 from booking.roles import Role
 from commands.command import Author
 from commands.deciding import Request
 from commands.users import ChangePassword
+from daybook.embedded import Stores
+from journal.codec import UnknownFact
 from tests.api.houses import SECRET, House, a_slot
+from tests.journals import a_journal, a_place, entry
 
 PATIENCE = 10  # seconds
 
@@ -228,6 +232,29 @@ async def test_listeners_that_come_and_go_together_miss_nothing(house: House) ->
         changing = asyncio.create_task(change(capacity))
         told = await asyncio.gather(*(listened(user_id, changing) for user_id in user_ids))
         assert told == [made] * 4
+
+
+async def test_what_cannot_be_read_ends_every_stream_and_whoever_comes_next_is_told_what_follows(
+    stores: Stores,
+) -> None:
+    with a_place(stores) as place:
+        async with a_journal(place) as journal, asyncio.timeout(PATIENCE):
+            streams = Streams(journal)
+            listening = [streams.listen(after=None, quiet=0.01) for _ in range(2)]
+            assert [await anext(one) for one in listening] == [[], []]  # from here on both are told
+
+            place.enter_newer()
+            assert [[facts async for facts in one if facts] for one in listening] == [[], []]
+
+            late = streams.listen(after=0, quiet=0.01)
+            with pytest.raises(UnknownFact):
+                await anext(late)
+            newcomer = streams.listen(after=None, quiet=0.01)
+            assert await anext(newcomer) == []
+            position = await journal.append(await entry(journal))
+            told = await anext(facts async for facts in newcomer if facts)
+            assert [fact.position for fact in told] == [position]
+            await newcomer.aclose()
 
 
 async def test_one_user_has_four_streams_and_a_place_is_free_again_when_one_ends(house: House) -> None:

@@ -1,10 +1,18 @@
 """What the views of utilisation and activity count: each booking on the dates it lies on, until it is given back."""
 
+import asyncio
 from datetime import date, timedelta
+from itertools import pairwise
+from time import thread_time
 from typing import Any
+from uuid import UUID
 
-from booking.opening_hours import Window
+import pytest
+
+from booking.opening_hours import OpeningHours, Window
+from booking.slots import Span
 from booking.spaces import Space
+from booking.zones import day_start, zone
 from projections import activity
 from projections.activity import Day
 from projections.reading import Views
@@ -29,6 +37,7 @@ from tests.examples import (
     created,
     declined,
     expired,
+    given,
     hours,
     rejected,
     rescheduled,
@@ -38,6 +47,12 @@ from tests.examples import (
 from tests.projections.seeing import Told
 
 JANUARY_31, FEBRUARY_1 = date(2026, 1, 31), date(2026, 2, 1)
+NIGHTS = OpeningHours(
+    mon=(Window("00:00", "00:30"), Window("22:00", "02:30")),
+    wed=(Window("23:30", "00:15"), Window("12:00", "24:00")),
+    sat=(Window("20:00", "03:00"),),
+    sun=(Window("00:00", "24:00"), Window("01:00", "02:30")),
+)
 OPEN = space_created(ROOM, opening_hours=ALWAYS_OPEN)
 
 
@@ -143,6 +158,60 @@ async def test_a_day_that_clocks_shorten_is_open_for_less(told: Told, views: Vie
     march_29 = date(2026, 3, 29)
 
     assert await by_day(views, march_29, march_29) == [(march_29, 0, 23 * 60)]
+
+
+@pytest.mark.parametrize(
+    ("timezone", "year"),
+    [
+        ("Europe/Berlin", 2026),
+        ("America/Havana", 2026),  # midnight is skipped, and repeated
+        ("Australia/Lord_Howe", 2026),  # by half an hour
+        ("Pacific/Apia", 2011),  # a date is skipped
+        ("Asia/Kolkata", 2026),  # never
+    ],
+)
+async def test_a_year_is_open_for_as_long_as_its_days_whatever_the_clocks_do(
+    told: Told, views: Views, timezone: str, year: int
+) -> None:
+    first, last, tz = date(year, 1, 1), date(year, 12, 31), zone(timezone)
+    holidays = [special(first + n * timedelta(days=30), Window("18:00", "03:00")) for n in range(12)]
+    made = space_created(ROOM, opening_hours=NIGHTS, timezone=timezone)
+    await told(made, *holidays)
+    space = given(Space(ROOM), made, *holidays)
+
+    expected = []
+    for n in range(365):
+        day = first + timedelta(days=n)
+        start, end = day_start(day, tz), day_start(day + timedelta(days=1), tz)
+        opened = space.open_during(Span(start, end)) if start < end else []
+        seconds = sum((min(end, b) - max(start, a)).total_seconds() for a, b in opened if a < end and start < b)
+        expected.append((day, 0, seconds // 60))
+    assert await by_day(views, first, last) == expected
+
+
+@pytest.mark.parametrize("by_day", [False, True])
+async def test_while_a_year_of_many_spaces_is_reckoned_others_have_their_turn(
+    told: Told, views: Views, by_day: bool
+) -> None:
+    made = [
+        space_created(UUID(int=n), timezone="Europe/Berlin", opening_hours=OpeningHours.daily(f"08:{n:02}", "02:00"))
+        for n in range(40)
+    ]
+    await told(*made)
+    turns: list[float] = []
+
+    async def beside() -> None:
+        while True:
+            turns.append(thread_time())  # of this thread alone: how busy the machine is does not matter
+            await asyncio.sleep(0)
+
+    watching = asyncio.create_task(beside())
+    await utilisation(views, date(2026, 1, 1), date(2026, 12, 31), by_day=by_day)
+    turns.append(thread_time())
+    watching.cancel()
+
+    longest = max(after - before for before, after in pairwise(turns))
+    assert longest < (turns[-1] - turns[0]) / 4
 
 
 async def test_activity_counts_what_happened_on_each_utc_date(told: Told, views: Views) -> None:

@@ -16,16 +16,16 @@ from redis.asyncio import Redis
 
 from booking.events import Event, SpaceDescribed
 from daybook.embedded import Stores
-from journal import chain
+from journal import chain, codec
 from journal.folding import Named
-from journal.journal import Journal
+from journal.journal import Journal, Recorded
 from projections import bookings, spaces
 from projections.asking import Asking, client
 from projections.following import VIEWS, Follower, post
 from projections.generations import Keys, Lease, Mark
 from projections.views import Documents, Lists
 from tests.examples import ANA, BEN, DESK, MEETING_ROOM, MONDAY_8AM, ROOM, cancelled, created, hours, space_created
-from tests.journals import Place, a_journal, a_place
+from tests.journals import NEWER, Place, a_journal, a_place
 from tests.projections.histories import histories
 from tests.projections.seeing import answering, contents, enter, folded, followed, keys_made, settled
 
@@ -348,6 +348,42 @@ async def test_a_view_of_a_newer_version_is_left_alone(
         await settled(redis, journal, views=[view for view in VIEWS if view.name != "bookings"])
 
     assert await answering(redis, place.schema, newer) == before
+
+
+class Newer(Journal):
+    """What a newer Daybook reads: the fact that is not known here as well."""
+
+    async def page(self, after: int, limit: int) -> list[Recorded]:
+        return [
+            Recorded(
+                row.position,
+                codec.decode(row.type, 1 if row.version == NEWER else row.version, row.payload),
+                row.hash,
+                row.recorded_at,
+            )
+            for row in await self.rows(after, limit)
+        ]
+
+
+async def test_views_that_are_to_be_fed_a_newer_fact_are_left_to_a_newer_follower(
+    stores: Stores, place: Place, journal: Journal, redis: Redis
+) -> None:
+    await enter(journal, space_created(ROOM))
+    async with followed(place, stores.redis_url):
+        await settled(redis, journal)
+        place.enter_newer()
+
+        newer = Newer(place.url, place.schema)
+        following = asyncio.create_task(Follower(stores.redis_url, place.schema, newer).run())
+        try:
+            await settled(redis, journal)
+            await enter(journal, *LATER)
+            await assert_all_is_posted(redis, newer)
+        finally:
+            following.cancel()
+            with suppress(asyncio.CancelledError):
+                await following
+            await newer.close()
 
 
 async def test_a_view_that_fails_stops_no_other(stores: Stores, place: Place, journal: Journal, redis: Redis) -> None:

@@ -20,7 +20,7 @@ from projections.views import View
 from tests.examples import ANA, DESK, MONDAY_8AM, ROOM, cancelled, created, erased, hours, space_created
 from tests.journals import Place
 from tests.processes import eventually
-from tests.projections.seeing import Told, answering, contents, enter, folded, followed, settled
+from tests.projections.seeing import PATIENCE, Told, answering, contents, enter, folded, followed, settled
 
 VIEW = bookings.VIEW
 BOOKINGS = [created(hours(quarter / 4, (quarter + 1) / 4)) for quarter in range(120)]
@@ -218,6 +218,26 @@ async def test_a_view_is_rebuilt_by_one_at_a_time(told: Told, rebuilder: Rebuild
 
     with pytest.raises(Busy):
         await rebuilder.rebuild(VIEW, nothing)
+
+
+async def test_of_two_rebuilds_right_behind_each_other_both_end_with_the_later_one(
+    rebuilder: Rebuilder, journal: Journal, redis: Redis, place: Place
+) -> None:
+    await enter(journal, space_created(ROOM), *BOOKINGS[:3])
+    keys = Keys.of(VIEW.name, place.schema)
+    await redis.set(keys.owner, "a follower that is in no hurry")
+    first = asyncio.create_task(rebuilder.rebuild(VIEW, nothing))
+
+    async def handed_over(number: bytes) -> bool:
+        return await redis.get(keys.building) == number
+
+    await eventually(lambda: handed_over(b"1"))
+    second = asyncio.create_task(rebuilder.rebuild(VIEW, nothing))
+    await eventually(lambda: handed_over(b"2"))
+    await redis.delete(keys.owner)
+
+    async with asyncio.timeout(PATIENCE):
+        assert await asyncio.gather(first, second) == [2, 2]
 
 
 async def test_a_view_that_nobody_follows_is_rebuilt_all_the_same(
