@@ -321,9 +321,16 @@ def _version() -> str:
 
 
 def _run(settings: Settings, process: Coroutine[Any, Any, None]) -> None:
-    logs.configure(settings.log_level, for_people=settings.is_for_people(terminal=sys.stdout.isatty()))
+    for_people = settings.is_for_people(terminal=sys.stdout.isatty())
+    logs.configure(settings.log_level, for_people=for_people)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(process)
         except NeverUsable as error:
-            sys.exit(f"daybook: {error}")
+            if for_people:
+                sys.exit(f"daybook: {error}")
+            log.critical("%s", error)
+            sys.exit(1)
+        except Exception:  # Python's own words would go past what logs may not hold
+            log.critical("the process is ended by what nobody foresaw", exc_info=True)
+            sys.exit(1)

@@ -11,6 +11,7 @@ from fastapi.openapi.models import APIKey
 from fastapi.security.base import SecurityBase
 from starlette.responses import Response
 
+from api import correlation
 from api.answers import awaited, json_of, unchanged
 from api.auth import SCHEMES, CurrentUser, unauthenticated
 from api.documents import CalendarTokenDocument
@@ -64,6 +65,7 @@ class _Bearing(SecurityBase):
         user = await rooms.callers.of(user_id)
         if not user.is_active:
             raise unauthenticated("The account this token was given to is not active.")
+        correlation.user_id.set(user.id)
         return user
 
 

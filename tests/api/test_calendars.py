@@ -7,9 +7,11 @@ from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
-from httpx import AsyncClient, Response
+from httpx import ASGITransport, AsyncClient, Response
 from icalendar import Calendar
 
+from api.app import create_app
+from api.watching import Answered
 from booking.roles import Role
 from commands.calendar_tokens import PER_USER
 from daybook.embedded import Stores
@@ -223,3 +225,16 @@ async def test_no_line_of_the_log_has_a_token(house: House, caplog: pytest.LogCa
     assert token not in "".join(
         record.getMessage() for record in caplog.records if record.name.split(".")[0] != "httpx"
     )
+
+
+async def test_the_line_of_a_feed_bears_whose_token_it_was_read_with(house: House) -> None:
+    user_id = await house.user()
+    token = (await made(house.client(user_id)))["token"]
+    told: list[Answered] = []
+    app = create_app(house.rooms, version="1", tell=told.append)
+
+    async with AsyncClient(transport=ASGITransport(app), base_url="http://daybook") as client:
+        answer = await client.get("/calendars/me.ics", params={"token": token})
+
+    assert answer.status_code == 200, answer.text
+    assert [(one.route, one.user_id) for one in told] == [("/calendars/me.ics", user_id)]

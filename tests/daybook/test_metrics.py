@@ -132,6 +132,7 @@ def test_a_port_that_is_taken_is_one_clear_line(stores: Stores) -> None:
             redis_url=SecretStr(stores.redis_url),
             daybook_schema=place.schema,
             metrics_port=port,
+            log_format="people",
         )
 
         with pytest.raises(SystemExit, match=rf"^daybook: METRICS_PORT {port} of 127\.0\.0\.1 cannot be used \(.*\)$"):

@@ -1,10 +1,14 @@
 """What the wiring makes of the settings where a mistake would let somebody in."""
 
+import json
 import logging
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from typing import Any
 
+import psycopg
 import pytest
 from httpx import ASGITransport, AsyncClient, Response
 from pydantic import SecretStr
@@ -93,3 +97,46 @@ def test_whoever_is_not_watched_does_not_pay_for_it():
     ).stdout.split()
 
     assert not {"prometheus_client", "daybook.metrics", "daybook.tracing", "opentelemetry.exporter"} & set(imported)
+
+
+@pytest.fixture
+def logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.mark.usefixtures("logging_as_before")
+def test_what_ends_a_process_that_nobody_reads_is_a_line_like_every_other(
+    stores: Stores, capsys: pytest.CaptureFixture[str]
+):
+    with a_place(stores) as place, socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = told(stores, place, metrics_port=taken.getsockname()[1])
+
+        with pytest.raises(SystemExit) as ended:
+            wiring.follow(settings)
+
+    said = json.loads(capsys.readouterr().out)
+    assert (ended.value.code, said["level"]) == (1, "critical")
+    assert said["event"].startswith(f"METRICS_PORT {settings.metrics_port} of 127.0.0.1 cannot be used")
+
+
+@pytest.mark.usefixtures("logging_as_before")
+def test_what_nobody_foresaw_ends_a_process_without_the_words_it_came_with(
+    stores: Stores, capsys: pytest.CaptureFixture[str]
+):
+    detail = "ana@example.org"
+
+    async def fall() -> None:
+        raise psycopg.errors.UniqueViolation(f"duplicate key\nDETAIL: Key (email)=({detail}) exists")
+
+    with a_place(stores) as place, pytest.raises(SystemExit) as ended:
+        wiring._run(told(stores, place), fall())
+
+    out, err = capsys.readouterr()
+    said = json.loads(out)
+    assert (ended.value.code, said["level"], err) == (1, "critical", "")
+    assert "UniqueViolation: duplicate key" in said["exception"]
+    assert detail not in out

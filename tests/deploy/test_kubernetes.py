@@ -231,12 +231,12 @@ def test_whoever_signs_has_the_secret(manifests: list[Manifest]) -> None:
     assert {role for role, names in told.items() if "SECRET_KEY" in names} == SIGNING
 
 
-def test_whoever_is_probed_has_what_is_asked_for(manifests: list[Manifest]) -> None:
+def test_a_pod_begins_with_the_journal_and_goes_on_without(manifests: list[Manifest]) -> None:
     (api,) = (container for name, container in containers(manifests) if name == "daybook-api")
     live, ready = (getattr(route, "path", None) for route in health.router.routes)
 
-    assert {api[probe]["httpGet"]["path"] for probe in ("startupProbe", "livenessProbe")} == {live}
-    assert api["readinessProbe"]["httpGet"]["path"] == ready
+    assert api["startupProbe"]["httpGet"]["path"] == ready
+    assert {api[probe]["httpGet"]["path"] for probe in ("readinessProbe", "livenessProbe")} == {live}
 
 
 def test_a_pod_is_given_the_time_it_takes_to_leave(manifests: list[Manifest]) -> None:
