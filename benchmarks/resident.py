@@ -19,7 +19,7 @@ COMMANDS = 200_000
 OVER_HTTP = 20_000  # one of each user; the rest is carried out inside the same process, which is quicker
 CONNECTIONS = 32
 AT_A_TIME = 3.0  # seconds of one request for the rest: the door lets none take more than 5
-PATIENCE = 240.0  # seconds; what is not done by then is said
+PATIENCE = 480.0  # seconds; what is not done by then is said
 
 
 async def resident(bench: Bench) -> AsyncIterator[Figure]:
