@@ -8,13 +8,15 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 from uuid import UUID, uuid4, uuid5
 from zoneinfo import ZoneInfo
 
+from booking.allowances import Allowance
+from booking.calendars import Calendar
 from booking.opening_hours import OpeningHours
 from booking.refusals import NotAllowed, Refused
 from booking.roles import Role
@@ -106,8 +108,9 @@ class CreateBookings(Command[User]):
         left = self.left.get(one.tag)
         if left is None:
             aggregate = self.reads(one)
-            held = getattr(aggregate, "held", None)
-            left = self.left[one.tag] = Kept(aggregate if held is None else replace(aggregate, held=dict(held)))
+            if isinstance(aggregate, Calendar | Allowance):  # the facts of a booking change no others of them
+                aggregate = aggregate.copy()
+            left = self.left[one.tag] = Kept(aggregate)
         return left
 
     def subject(self) -> Named[User]:

@@ -12,7 +12,8 @@ from uuid import UUID
 import pytest
 from eventsourcing.dcb.popo import InMemoryDCBRecorder
 
-from booking.calendars import conflicting
+from booking.allowances import Allowance
+from booking.calendars import Calendar, conflicting
 from booking.events import AllowanceChanged, BookingCreated, Event, RoleChanged, SpaceCreated
 from booking.opening_hours import OpeningHours
 from booking.roles import Role
@@ -372,7 +373,7 @@ async def test_several_bookings_in_one_command_are_a_slice_of_the_library():
 async def test_what_it_decided_is_seen_by_nobody_before_it_is_entered(
     place: Place, journal: Journal, deciding: Deciding, ana: UUID
 ):
-    await offer(deciding)
+    await offer(deciding, requires_approval=True)
     command = CreateBookings(user_id=ANA, commands=of_ana(hours(10, 11), hours(10, 12)))
     command.by, command.now = Author.person(ANA), MONDAY_8AM
     await deciding.aggregates.fresh(user(ANA))
@@ -382,4 +383,6 @@ async def test_what_it_decided_is_seen_by_nobody_before_it_is_entered(
     command.execute()
 
     assert (command.made, list(command.refused)) == ([FIRST], [SECOND])
-    assert deciding.aggregates.kept(allowance(ANA)).aggregate.held == {}
+    (day,) = calendars(ROOM, hours(10, 12))
+    assert deciding.aggregates.kept(day).aggregate == Calendar(day=MONDAY_8AM.date())
+    assert deciding.aggregates.kept(allowance(ANA)).aggregate == Allowance()
