@@ -152,8 +152,8 @@ class Import:
         Raises `Unusable` before anything is written, and `Unavailable`, after which another run does the rest.
         """
         report = Report(list(timetable.verdicts))
-        space_ids, missing = await self._spaces(timetable.rows)
         new = await self._not_there(timetable.rows)
+        space_ids, missing = await self._spaces(new.values())
         report.there = len(timetable.rows) - len(new)
         self._advance(report.there)
         if self._wish.grant and new:
