@@ -255,14 +255,6 @@ def own_directory(path: Path) -> Path:
     return path
 
 
-def redacted(url: str) -> str:
-    """`url` without its password and its query, which may hold another."""
-    parts = urlsplit(url)
-    user, _, host = parts.netloc.rpartition("@")
-    name = user.partition(":")[0]
-    return f"{parts.scheme}://{name and name + '@'}{host}{parts.path}"
-
-
 def _kept_secret(data: Path) -> str:
     kept = own_directory(data) / "secret_key"
     if not kept.exists():
