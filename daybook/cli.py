@@ -2,14 +2,16 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import psycopg
 import typer
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
 from rich.console import Console
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from daybook import auditing, embedded, importing, notices, projecting, settings, users
 from daybook.migrations import run
@@ -75,7 +77,7 @@ def import_timetable(
     grant: importing.Grant = False,
     dry_run: importing.DryRun = False,
 ) -> None:
-    with _complaining():
+    with _complaining(importing.NOT_CARRIED_OUT):
         code = importing.run(
             _with_stores(views=False),
             file,
@@ -95,8 +97,9 @@ def _migrate(told: Settings) -> None:
         raise CannotRun("DATABASE_URL must name a user: it is granted what our processes may do")
     try:
         run.migrate(told.database_owner_url.get_secret_value(), told.daybook_schema, role=str(role))
-    except OperationalError as error:
-        raise CannotRun(f"the database cannot be migrated: {str(error.orig).splitlines()[0]}") from error
+    except (psycopg.Error, DBAPIError) as error:
+        why = error.orig if isinstance(error, DBAPIError) else error
+        raise CannotRun(f"the database cannot be migrated: {str(why).splitlines()[0]}") from error
 
 
 def _role(name: str) -> list[str]:
@@ -123,7 +126,10 @@ def _with_stores(*, views: bool = True, signs: bool = False) -> Settings:
 
 @contextmanager
 def _complaining(code: int = 1) -> Iterator[None]:
-    """What people can mend is told in one line each, with this exit code."""
+    """What people can mend is told in one line each and ends with this exit code, and so does a fault of ours.
+
+    Where other codes are a verdict, nothing else must be taken for one; Ctrl-C is none either (130).
+    """
     try:
         yield
     except ValidationError as invalid:
@@ -134,8 +140,13 @@ def _complaining(code: int = 1) -> Iterator[None]:
     except BrokenPipeError:  # whoever reads has had enough; what is left must not be written at the end either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit from None
+    except typer.Exit:
+        raise
     except (CannotRun, NotReadable, NoSecret, OSError) as error:
         complaints.print(f"daybook: {error}")
+        raise typer.Exit(code) from None
+    except Exception:
+        traceback.print_exc()
         raise typer.Exit(code) from None
 
 

@@ -112,6 +112,23 @@ def test_a_role_that_is_not_named_cannot_be_granted_anything(daybook):
     assert refused.stderr == "daybook: DATABASE_URL must name a user: it is granted what our processes may do\n"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"DATABASE_OWNER_URL": "daybook"}, "permission denied for database daybook"),
+        ({"DATABASE_URL": "nobody"}, 'role "nobody" does not exist'),
+    ],
+    ids=["the-owner-may-not", "nobody-to-grant-to"],
+)
+def test_a_database_that_is_not_ours_to_migrate_is_one_line(daybook, stores, wrong, why):
+    named = {"DATABASE_URL": stores.database_url, "DATABASE_OWNER_URL": stores.database_owner_url}
+    named |= {name: stores.database_url.replace("daybook@", f"{user}@") for name, user in wrong.items()}
+
+    refused = daybook("migrate", DAYBOOK_SCHEMA="not_migrated", **named)
+
+    assert (refused.exit_code, refused.stderr) == (1, f"daybook: the database cannot be migrated: {why}\n")
+
+
 def test_a_database_that_is_not_there_is_one_line_without_its_password(daybook):
     refused = daybook("migrate", DATABASE_URL="postgresql://ada:hunter2@127.0.0.1:1/d")
 
