@@ -5,6 +5,7 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Annotated
 
 import psycopg
 import typer
@@ -13,7 +14,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from sqlalchemy.exc import DBAPIError
 
-from daybook import auditing, embedded, importing, notices, projecting, settings, users
+from daybook import auditing, embedded, importing, notices, projecting, settings, users, version
 from daybook.migrations import run
 from daybook.settings import NoSecret, NotReadable, Settings
 from daybook.supervisor import CannotRun
@@ -21,6 +22,22 @@ from daybook.up import up as bring_up
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 complaints = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"daybook {version()}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version and exit.")
+]
+
+
+@app.callback()
+def daybook(_told: Version = False) -> None:
+    """What can be asked without a command."""
 
 
 @app.command()

@@ -8,7 +8,7 @@ import pytest
 from psycopg import connect
 from typer.testing import CliRunner
 
-from daybook import settings
+from daybook import settings, version
 from daybook.cli import app
 
 
@@ -21,6 +21,12 @@ def daybook(tmp_path, monkeypatch):
         return CliRunner().invoke(app, [command], env=environment)
 
     return run
+
+
+def test_it_tells_its_version_whatever_the_settings_are(daybook):
+    told = daybook("--version", PORT="70000")
+
+    assert (told.exit_code, told.output) == (0, f"daybook {version()}\n")
 
 
 def test_a_setting_that_cannot_be_is_named(daybook):
