@@ -5,17 +5,14 @@ import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Annotated
 
-import psycopg
 import typer
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
 from rich.console import Console
-from sqlalchemy.exc import DBAPIError
 
 from daybook import auditing, embedded, importing, notices, projecting, settings, users, version
-from daybook.migrations import run
 from daybook.settings import NoSecret, NotReadable, Settings
 from daybook.supervisor import CannotRun
 from daybook.up import up as bring_up
@@ -109,14 +106,7 @@ def import_timetable(
 
 
 def _migrate(told: Settings) -> None:
-    role = conninfo_to_dict(told.database_url.get_secret_value()).get("user")
-    if not role:
-        raise CannotRun("DATABASE_URL must name a user: it is granted what our processes may do")
-    try:
-        run.migrate(told.database_owner_url.get_secret_value(), told.daybook_schema, role=str(role))
-    except (psycopg.Error, DBAPIError) as error:
-        why = error.orig if isinstance(error, DBAPIError) else error
-        raise CannotRun(f"the database cannot be migrated: {str(why).splitlines()[0]}") from error
+    import_module("daybook.migrating").migrate(told)
 
 
 def _role(name: str) -> list[str]:
