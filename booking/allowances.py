@@ -36,6 +36,10 @@ class Allowance:
             case BookingCancelled() | BookingRejected() | BookingDeclined() | BookingExpired():
                 self.held.pop(event.booking_id, None)
 
+    def copy(self) -> "Allowance":
+        """The same apart: what is folded into one does not show in the other."""
+        return Allowance(dict(self.held))
+
     def holding(self, now: datetime) -> list[UUID]:
         """The bookings held and not ended at `now`."""
         return [id for id, end in self.held.items() if now < end]

@@ -47,6 +47,10 @@ class Calendar:
         self.held.pop(booking_id, None)
         self.waiting.pop(booking_id, None)
 
+    def copy(self) -> "Calendar":
+        """The same apart: what is folded into one does not show in the other."""
+        return Calendar(self.day, dict(self.held), dict(self.waiting))
+
     def holding(self, now: datetime) -> Iterable[tuple[UUID, Span]]:
         """What is held at `now`, by booking."""
         if not self.waiting:

@@ -30,13 +30,13 @@ def zone(name: str) -> ZoneInfo:
 def first_instant(wall: datetime, tz: ZoneInfo) -> datetime:
     """The UTC instant at which a naive wall clock first shows `wall`; skipped by a gap, the transition itself."""
     earlier, later = _readings(wall, tz)
-    return earlier if earlier <= later else _transition(later, earlier, tz)
+    return earlier if earlier <= later else transition(later, earlier, tz)
 
 
 def last_instant(wall: datetime, tz: ZoneInfo) -> datetime:
     """The UTC instant at which a naive wall clock last shows `wall`; skipped by a gap, the transition itself."""
     earlier, later = _readings(wall, tz)
-    return later if earlier <= later else _transition(later, earlier, tz)
+    return later if earlier <= later else transition(later, earlier, tz)
 
 
 def day_start(day: date, tz: ZoneInfo) -> datetime:
@@ -44,13 +44,8 @@ def day_start(day: date, tz: ZoneInfo) -> datetime:
     return first_instant(datetime.combine(day, time.min), tz)
 
 
-def _readings(wall: datetime, tz: ZoneInfo) -> tuple[datetime, datetime]:
-    """`wall` read with `fold` 0 and 1 (PEP 495): equal when plain, in order when repeated, reversed in a gap."""
-    return wall.replace(tzinfo=tz).astimezone(UTC), wall.replace(tzinfo=tz, fold=1).astimezone(UTC)
-
-
 @lru_cache(maxsize=4096)
-def _transition(before: datetime, after: datetime, tz: ZoneInfo) -> datetime:
+def transition(before: datetime, after: datetime, tz: ZoneInfo) -> datetime:
     """The instant in `(before, after]` from which the zone's offset is that of `after`, to the second."""
     offset = after.astimezone(tz).utcoffset()
     while after - before > timedelta(seconds=1):
@@ -60,3 +55,8 @@ def _transition(before: datetime, after: datetime, tz: ZoneInfo) -> datetime:
         else:
             before = middle
     return after
+
+
+def _readings(wall: datetime, tz: ZoneInfo) -> tuple[datetime, datetime]:
+    """`wall` read with `fold` 0 and 1 (PEP 495): equal when plain, in order when repeated, reversed in a gap."""
+    return wall.replace(tzinfo=tz).astimezone(UTC), wall.replace(tzinfo=tz, fold=1).astimezone(UTC)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 from uuid import uuid4
 
+from booking.refusals import NotFound
 from commands.bookings import ExpireBookings
 from commands.command import Author
 from commands.deciding import Deciding, Request
@@ -50,9 +51,18 @@ async def keep_handing_out(
 
 
 async def carry_out(deciding: Deciding, works: Iterable[Work]) -> None:
-    """Do what is due by one command, however often it is asked for. Raises `Unavailable`."""
+    """Do what is due by one command, however often it is asked for. Raises `Unavailable`.
+
+    Its id is made by chance: what it records is decided on what the bookings are by then, and others may be due with
+    them the next time. A booking the journal does not have, as it was lost in a failover, is left out.
+    """
     works = list(works)
     booking_ids = list({work.booking_id: None for work in works})
     kinds = "+".join(sorted({work.kind for work in works}))
-    request = Request(command_id=uuid4(), correlation_id=f"due:{kinds}")
-    await deciding.do(ExpireBookings(booking_ids=booking_ids), by=CLOCK, request=request)
+    while booking_ids:
+        request = Request(command_id=uuid4(), correlation_id=f"due:{kinds}")
+        try:
+            await deciding.do(ExpireBookings(booking_ids=booking_ids), by=CLOCK, request=request)
+            return
+        except NotFound as lost:
+            booking_ids.remove(lost.id)

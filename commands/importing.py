@@ -7,14 +7,15 @@ by side, for all count against the same allowance; several share a command inste
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol, TypeVar
 from uuid import UUID, uuid4, uuid5
 from zoneinfo import ZoneInfo
 
+from booking.allowances import Allowance
+from booking.calendars import Calendar
 from booking.opening_hours import OpeningHours
 from booking.refusals import NotAllowed, Refused
 from booking.roles import Role
@@ -29,10 +30,9 @@ from commands.spaces import CreateSpace
 from commands.timetables import Objection, Row, Timetable, Unusable, Verdict
 from commands.users import ChangeUser
 from journal import folding, tags
-from journal.folding import Aggregate, Aggregates, Forgotten, Kept, Named
+from journal.folding import Aggregate, Aggregates, Kept, Named
 from journal.journal import Journal
 
-A = TypeVar("A", bound=Aggregate)
 S = TypeVar("S", bound=Aggregate)
 
 IMPORT = Author.system("import")
@@ -106,8 +106,9 @@ class CreateBookings(Command[User]):
         left = self.left.get(one.tag)
         if left is None:
             aggregate = self.reads(one)
-            held = getattr(aggregate, "held", None)
-            left = self.left[one.tag] = Kept(aggregate if held is None else replace(aggregate, held=dict(held)))
+            if isinstance(aggregate, Calendar | Allowance):  # the facts of a booking change no others of them
+                aggregate = aggregate.copy()
+            left = self.left[one.tag] = Kept(aggregate)
         return left
 
     def subject(self) -> Named[User]:
@@ -139,6 +140,7 @@ class Import:
     def __init__(self, journal: Journal, carries: Carries, wish: Wish, *, advance: Callable[[int], None]) -> None:
         self._journal = journal
         self._carries = carries
+        self._aggregates = carries.aggregates
         self._wish = wish
         self._advance = advance
         self._id = uuid4()
@@ -149,8 +151,8 @@ class Import:
         Raises `Unusable` before anything is written, and `Unavailable`, after which another run does the rest.
         """
         report = Report(list(timetable.verdicts))
-        space_ids, missing = await self._spaces(timetable.rows)
         new = await self._not_there(timetable.rows)
+        space_ids, missing = await self._spaces(new.values())
         report.there = len(timetable.rows) - len(new)
         self._advance(report.there)
         if self._wish.grant and new:
@@ -192,15 +194,14 @@ class Import:
         by_id = dict(zip(_booking_ids(self._wish.user_id, rows), rows, strict=True))
         new = {}
         for ids in _parts(list(by_id), 500):
-            bookings, _ = await self._fresh([folding.booking(id) for id in ids])
+            bookings, _ = await self._aggregates.all_fresh([folding.booking(id) for id in ids])
             new.update({booking.id: by_id[booking.id] for booking in bookings if not booking.revision})
         return new
 
     async def _grant(self, bookings: int) -> list[str]:
         """Let the user run spaces and hold so many more bookings, where that is not so; what was granted."""
         user_id = self._wish.user_id
-        (user,), now = await self._fresh([folding.user(user_id)])
-        (allowance,), _ = await self._fresh([folding.allowance(user_id)])
+        (user, allowance), now = await self._aggregates.all_fresh([folding.user(user_id), folding.allowance(user_id)])
         needed = len(allowance.holding(now)) + bookings
         role = Role.STAFF if user.role not in (Role.STAFF, Role.ADMIN) else None
         limit = needed if needed > user.max_active_bookings else None
@@ -215,7 +216,7 @@ class Import:
         """Make the missing spaces; why those that could not be made could not."""
         if not missing:
             return {}
-        _, now = await self._fresh([folding.user(self._wish.user_id)])
+        _, now = await self._aggregates.fresh(folding.user(self._wish.user_id))
         rules = _rules(rows, now, zone(self._wish.timezone))
         closed = {}
         for name, space_id in missing.items():
@@ -264,14 +265,6 @@ class Import:
     async def _do(self, command: Command[S], *, by: Author | None = None) -> Done[S]:
         request = Request(command_id=uuid4(), correlation_id=f"import:{self._id}", causation_id=self._id)
         return await self._carries.do(command, by=by or Author.person(self._wish.user_id), request=request)
-
-    async def _fresh(self, named: Sequence[Named[A]]) -> tuple[list[A], datetime]:
-        """Aggregates as they are now, and the database's clock."""
-        while True:
-            kept = {one.tag: self._carries.aggregates.kept(one) for one in named}
-            with suppress(Forgotten):
-                fresh = await self._carries.aggregates.freshen(kept)
-                return [one.aggregate for one in kept.values()], fresh.now
 
 
 def _booking_ids(user_id: UUID, rows: Iterable[Row]) -> Iterator[UUID]:

@@ -12,7 +12,7 @@ from icalendar import Calendar, Event, Timezone, TimezoneDaylight, TimezoneStand
 
 from booking.bookings import HELD, Booking, Status
 from booking.spaces import Space
-from booking.zones import zone
+from booking.zones import transition, zone
 from commands.wording import one_line, printable
 
 _AROUND = timedelta(days=366)
@@ -71,7 +71,7 @@ def timezone(tz: ZoneInfo, year: int) -> Timezone:
     component.add_component(_observance(tz, at, before=at))
     while at < until:
         if _offset(at + _DAY, tz) != _offset(at, tz):
-            changed = _change(at, at + _DAY, tz)
+            changed = transition(at, at + _DAY, tz)
             component.add_component(_observance(tz, changed, before=changed - _SECOND))
         at += _DAY
     return component
@@ -86,14 +86,6 @@ def _observance(tz: ZoneInfo, at: datetime, *, before: datetime) -> TimezoneStan
     observance.add("tzoffsetto", _offset(at, tz))
     observance.add("tzname", local.tzname() or tz.key)
     return observance
-
-
-def _change(before: datetime, after: datetime, tz: ZoneInfo) -> datetime:
-    """The first second in `(before, after]` with the offset of `after`."""
-    while after - before > _SECOND:
-        middle = before + (after - before) // (2 * _SECOND) * _SECOND
-        before, after = (middle, after) if _offset(middle, tz) == _offset(before, tz) else (before, middle)
-    return after
 
 
 def _offset(at: datetime, tz: ZoneInfo) -> timedelta:

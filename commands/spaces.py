@@ -101,10 +101,10 @@ class ChangeSpace(Command[Space]):
         )
 
 
-async def held_bookings(journal: Journal, space_id: UUID, *, now: datetime) -> list[Booking]:
+async def held_bookings(journal: Journal, aggregates: Aggregates, space_id: UUID, *, now: datetime) -> list[Booking]:
     """The bookings of a space held and not ended at `now`, by start; its calendars of today and later name them."""
     today, beyond = tags.calendar(space_id, now.date()), tags.calendar_end(space_id)
     # Only booking facts bear a calendar. One that was moved to a later date has left its first facts on another.
     ids = {fact.event.booking_id for fact in await journal.of_tags_between(today, beyond)}  # type: ignore[union-attr]
-    bookings, _ = await Aggregates(journal).all_fresh([booking(id) for id in ids])
+    bookings, _ = await aggregates.all_fresh([booking(id) for id in ids])
     return sorted((one for one in bookings if one.status(now) in HELD), key=lambda one: (one.slot, one.id))

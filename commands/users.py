@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from booking import bookings, users
+from booking.bookings import HELD, Booking
 from booking.roles import Role
 from booking.users import Admins, User
 from commands.accounts import Account, erased_along
 from commands.command import Command
 from commands.letters import password_changed_along, verified_along
 from commands.sessions import closed_along
-from journal.folding import Named, admins, allowance, booking, space, user
+from journal.folding import Aggregates, Named, admins, allowance, booking, space, user
 from journal.journal import Along
 
 DEFAULT_ALLOWANCE = 5
@@ -139,3 +140,10 @@ class VerifyEmail(_AboutUser):
 
     def along(self) -> Along:
         return verified_along(self.user_id)
+
+
+async def held_bookings(aggregates: Aggregates, user_id: UUID) -> list[Booking]:
+    """The bookings a user holds now, by start. Raises `Unavailable`."""
+    theirs, now = await aggregates.fresh(allowance(user_id))
+    held, now = await aggregates.all_fresh([booking(id) for id in theirs.holding(now)])
+    return sorted((one for one in held if one.status(now) in HELD), key=lambda one: (one.slot, one.id))

@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -20,7 +19,7 @@ from audit import history, proof
 from audit.changes import Comparison
 from audit.history import Fact
 from audit.proof import CannotCheck, Told
-from daybook.operating import journal_of
+from daybook.operating import journal_of, printable
 from daybook.settings import Settings
 from daybook.supervisor import CannotRun
 from journal import tags
@@ -66,7 +65,7 @@ def commands(stores: Callable[[], Settings], complaining: Callable[[int], Abstra
     @app.command()
     def verify() -> None:
         """Check the whole journal: exit code 0 if it is whole, 1 if it is broken, 2 if that could not be checked."""
-        with _a_fault_is_no_verdict(), complaining(NOT_CHECKED):
+        with complaining(NOT_CHECKED):
             settings = stores()
             try:
                 with (
@@ -128,11 +127,6 @@ def _written(value: object) -> str:
     return printable(orjson.dumps(value).decode())
 
 
-def printable(text: str) -> str:
-    """The text with nothing in it that speaks to the terminal."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-
-
 @contextmanager
 def _progress() -> Iterator[Told]:
     """Shows on a terminal how far we are."""
@@ -146,17 +140,3 @@ def _progress() -> Iterator[Told]:
             progress.update(shown[what], completed=done, total=of)
 
         yield told
-
-
-@contextmanager
-def _a_fault_is_no_verdict() -> Iterator[None]:
-    """Whatever else ends the check, Ctrl-C too, must not be taken for a broken journal by its exit code."""
-    try:
-        yield
-    except typer.Exit:
-        raise
-    except KeyboardInterrupt:
-        raise typer.Exit(NOT_CHECKED) from None
-    except Exception:  # ours, and shown as such
-        traceback.print_exc()
-        raise typer.Exit(NOT_CHECKED) from None

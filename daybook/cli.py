@@ -2,23 +2,39 @@
 
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from typing import Annotated
 
 import typer
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import ValidationError
 from rich.console import Console
-from sqlalchemy.exc import OperationalError
 
-from daybook import auditing, embedded, importing, notices, projecting, settings, users
-from daybook.migrations import run
+from daybook import auditing, embedded, importing, notices, projecting, settings, users, version
 from daybook.settings import NoSecret, NotReadable, Settings
 from daybook.supervisor import CannotRun
 from daybook.up import up as bring_up
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 complaints = Console(highlight=False, markup=False, soft_wrap=True, stderr=True)
+
+
+def _tell_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"daybook {version()}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version and exit.")
+]
+
+
+@app.callback()
+def daybook(_told: Version = False) -> None:
+    """What can be asked without a command."""
 
 
 @app.command()
@@ -75,7 +91,7 @@ def import_timetable(
     grant: importing.Grant = False,
     dry_run: importing.DryRun = False,
 ) -> None:
-    with _complaining():
+    with _complaining(importing.NOT_CARRIED_OUT):
         code = importing.run(
             _with_stores(views=False),
             file,
@@ -90,13 +106,7 @@ def import_timetable(
 
 
 def _migrate(told: Settings) -> None:
-    role = conninfo_to_dict(told.database_url.get_secret_value()).get("user")
-    if not role:
-        raise CannotRun("DATABASE_URL must name a user: it is granted what our processes may do")
-    try:
-        run.migrate(told.database_owner_url.get_secret_value(), told.daybook_schema, role=str(role))
-    except OperationalError as error:
-        raise CannotRun(f"the database cannot be migrated: {str(error.orig).splitlines()[0]}") from error
+    import_module("daybook.migrating").migrate(told)
 
 
 def _role(name: str) -> list[str]:
@@ -123,7 +133,10 @@ def _with_stores(*, views: bool = True, signs: bool = False) -> Settings:
 
 @contextmanager
 def _complaining(code: int = 1) -> Iterator[None]:
-    """What people can mend is told in one line each, with this exit code."""
+    """What people can mend is told in one line each and ends with this exit code, and so does a fault of ours.
+
+    Where other codes are a verdict, nothing else must be taken for one; Ctrl-C is none either (130).
+    """
     try:
         yield
     except ValidationError as invalid:
@@ -134,8 +147,13 @@ def _complaining(code: int = 1) -> Iterator[None]:
     except BrokenPipeError:  # whoever reads has had enough; what is left must not be written at the end either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit from None
+    except typer.Exit:
+        raise
     except (CannotRun, NotReadable, NoSecret, OSError) as error:
         complaints.print(f"daybook: {error}")
+        raise typer.Exit(code) from None
+    except Exception:
+        traceback.print_exc()
         raise typer.Exit(code) from None
 
 

@@ -6,7 +6,6 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
-import psycopg
 import typer
 import uvloop
 from rich.console import Console
@@ -19,13 +18,14 @@ from commands.deciding import Deciding
 from commands.importing import Import, Report, Wish
 from commands.rehearsing import Rehearsal
 from commands.timetables import Timetable, Unusable, Verdict
+from daybook.operating import journal_of, printable
 from daybook.settings import Settings
 from daybook.supervisor import CannotRun
 from journal.connection import Unavailable
 from journal.folding import Aggregates
-from journal.journal import Journal
 
-REFUSED, UNUSABLE = 1, 2  # exit codes
+REFUSED, NOT_CARRIED_OUT = 1, 2
+"""Exit codes beside 0."""
 
 _PARAGRAPHS = """Book a timetable: each row of a file becomes a booking of one user.
 
@@ -42,8 +42,9 @@ there keep their rules.
 Rows are decided in order. One that is refused is told of, with every reason, and the others go on. A second import of
 the same file adds nothing.
 
-The exit code is 0 when every row is in, 1 when some were refused, and 2 when the file or the options cannot be used and
-nothing was written."""
+The exit code is 0 when every row is in, 1 when some were refused, and 2 when the import was not carried out: nothing is
+written where the file or the options cannot be used; where the journal is lost, what is booked stays, and another
+import does the rest."""
 HELP = "\n\n".join(paragraph.replace("\n", " ") for paragraph in _PARAGRAPHS.split("\n\n"))
 
 File = Annotated[Path, typer.Argument(help="The timetable, a .csv or an .ics file.", show_default=False)]
@@ -91,10 +92,6 @@ def run(
         return _cannot(f"{file}: {error.strerror}")
     except (Unusable, UnknownZone, BadOpeningHours) as error:
         return _cannot(str(error))
-    except psycopg.errors.UndefinedTable:
-        raise CannotRun("the database has no journal: run `daybook migrate` first") from None
-    except Unavailable as error:
-        raise CannotRun(f"{error}; what is booked stays, and another import does the rest") from None
     _say(map(_told, report.verdicts))
     _say(_summary(report, of=len(timetable.rows) + len(timetable.verdicts), dry_run=dry_run))
     return REFUSED if report.refused else 0
@@ -110,8 +107,7 @@ async def _import(
     grant: bool,
     dry_run: bool,
 ) -> Report:
-    journal = Journal(settings.database_url.get_secret_value(), settings.daybook_schema, name="import")
-    try:
+    async with journal_of(settings, name="import") as journal:
         found = await accounts.by_email(journal, email.strip().lower())
         if found is None:
             raise Unusable(f"nobody has the e-mail address {email}")
@@ -119,14 +115,16 @@ async def _import(
         wish = Wish(user_id=found[0], timezone=timezone, opening_hours=opening_hours, grant=grant)
         with _bar() as bar:
             rows = bar.add_task("rehearsing" if dry_run else "booking", total=len(timetable.rows))
-            return await Import(journal, carries, wish, advance=lambda count: bar.advance(rows, count)).book(timetable)
-    finally:
-        await journal.close()
+            importing = Import(journal, carries, wish, advance=lambda count: bar.advance(rows, count))
+            try:
+                return await importing.book(timetable)
+            except Unavailable as error:
+                raise CannotRun(f"{error}; what is booked stays, and another import does the rest") from None
 
 
 def _cannot(why: str) -> int:
     _say([f"daybook: {why}"], stderr=True)
-    return UNUSABLE
+    return NOT_CARRIED_OUT
 
 
 def _daily(hours: str) -> OpeningHours:
@@ -163,4 +161,4 @@ def _say(lines: Iterable[str], *, stderr: bool = False) -> None:
     """Print lines; what a file says can begin no line and speak to no terminal."""
     console = Console(highlight=False, markup=False, emoji=False, soft_wrap=True, stderr=stderr)
     for line in lines:
-        console.print("".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line))
+        console.print(printable(line))

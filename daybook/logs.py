@@ -24,6 +24,7 @@ from structlog.typing import EventDict, Processor
 
 from api.correlation import correlation_id, request_id, user_id
 from api.watching import Answered, Tell
+from daybook.operating import printable
 
 WATCHED = "/health"
 """Routes that begin so are asked for by machines again and again: of them a line is written at DEBUG alone."""
@@ -129,14 +130,10 @@ def _on_one_line(_logger: Any, _method: str, said: EventDict) -> EventDict:
     """Nobody who is quoted in a line can begin another one, or speak to the terminal."""
     for name, value in said.items():
         if name == "exception":  # the one that has lines of its own
-            said[name] = "\n".join(_printable(line) for line in value.split("\n"))
+            said[name] = "\n".join(printable(line) for line in value.split("\n"))
         elif not isinstance(value, bool | int | float | None):
-            said[name] = _printable(str(value))
+            said[name] = printable(str(value))
     return said
-
-
-def _printable(text: str) -> str:
-    return text if text.isprintable() else "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def _json(said: EventDict, **_options: Any) -> str:

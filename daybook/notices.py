@@ -15,7 +15,7 @@ from rich.text import Text
 
 from commands import notices
 from commands.notices import Listed, State
-from daybook.operating import journal_of
+from daybook.operating import over_journal
 from daybook.settings import Settings
 from daybook.supervisor import CannotRun
 from journal.journal import Journal
@@ -32,7 +32,7 @@ def commands(stores: Callable[[], Settings], complaining: Callable[[int], Abstra
 
     def run(do: Callable[[Journal], Coroutine[Any, Any, None]]) -> None:
         with complaining(1):
-            asyncio.run(_over_journal(stores(), do))
+            asyncio.run(over_journal(stores(), do, name="notices"))
 
     @app.command("list")
     def tell(dead: Annotated[bool, typer.Option("--dead", help="Those alone that are tried no more.")] = False) -> None:
@@ -50,11 +50,6 @@ def commands(stores: Callable[[], Settings], complaining: Callable[[int], Abstra
         run(lambda journal: _retry(journal, id))
 
     return app
-
-
-async def _over_journal(settings: Settings, do: Callable[[Journal], Coroutine[Any, Any, None]]) -> None:
-    async with journal_of(settings, name="notices") as journal:
-        await do(journal)
 
 
 async def _tell(journal: Journal, state: State | None) -> None:

@@ -24,9 +24,9 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from daybook.operating import journal_of
 from daybook.settings import Settings
 from daybook.supervisor import CannotRun
-from journal.connection import Unavailable
 from journal.journal import Journal
 from projections import verifying
 from projections.following import VIEWS
@@ -34,8 +34,8 @@ from projections.rebuilding import Busy, NoWayBack, Rebuilder
 from projections.verifying import NothingToVerify
 from projections.views import View
 
-DIFFERS = 1
-"""Exit code of `daybook projections verify` when a document is not as a fresh fold leaves it."""
+DIFFERS, NOT_CHECKED = 1, 2
+"""Exit codes of `daybook projections verify` beside 0: a document is not as a fresh fold leaves it, or nobody knows."""
 
 Name = Annotated[str, typer.Argument(metavar="VIEW", help=f"One of {', '.join(view.name for view in VIEWS)}.")]
 Stores = Callable[[], Settings]
@@ -70,7 +70,7 @@ def commands(stores: Stores, complaining: Complaining) -> typer.Typer:
     @app.command()
     def verify(view: Name) -> None:
         """Name every document that differs from a fresh fold of the journal. Exit 0: none, 1: some, 2: not checked."""
-        with complaining(2):
+        with complaining(NOT_CHECKED):
             differing = asyncio.run(_verify(stores(), _views(view)[0]))
         for name in differing:
             typer.echo(name)
@@ -82,19 +82,17 @@ def commands(stores: Stores, complaining: Complaining) -> typer.Typer:
 
 @asynccontextmanager
 async def _rebuilder(settings: Settings) -> AsyncIterator[tuple[Rebuilder, Journal]]:
-    """Closed at the end; what can go wrong is told in a line."""
-    schema = settings.daybook_schema
-    journal = Journal(settings.database_url.get_secret_value(), schema, name="projections")
-    rebuilder = Rebuilder(settings.redis_url.get_secret_value(), schema, journal)
-    try:
-        yield rebuilder, journal
-    except (Busy, NoWayBack, NothingToVerify, Unavailable) as error:
-        raise CannotRun(str(error)) from error
-    except RedisError as error:
-        raise CannotRun(f"Redis does not answer: {error}") from error
-    finally:
-        await rebuilder.close()
-        await journal.close()
+    """Closed at the end; what can go wrong is told in a line. Raises `CannotRun`."""
+    async with journal_of(settings, name="projections") as journal:
+        rebuilder = Rebuilder(settings.redis_url.get_secret_value(), settings.daybook_schema, journal)
+        try:
+            yield rebuilder, journal
+        except (Busy, NoWayBack, NothingToVerify) as error:
+            raise CannotRun(str(error)) from error
+        except RedisError as error:
+            raise CannotRun(f"Redis does not answer: {error}") from error
+        finally:
+            await rebuilder.close()
 
 
 async def _tell(settings: Settings) -> None:

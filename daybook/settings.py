@@ -13,10 +13,14 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from email_validator import EmailNotValidError, validate_email
+from psycopg import ProgrammingError
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, StringConstraints, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from redis.connection import parse_url
 
 SHORTEST_SECRET = 32  # bytes: as long as the digest of HS256 (RFC 7518 §3.2)
+UNREADABLE = "cannot be read: what is not a letter or a digit in a name or a password is percent-encoded"
 FEWEST_ROUNDS = 10  # of bcrypt, in production (OWASP Password Storage Cheat Sheet)
 
 SIGNING = frozenset({"api", "work"})
@@ -81,15 +85,25 @@ class Settings(BaseSettings):
     @field_validator("database_url", "database_owner_url")
     @classmethod
     def _a_postgresql_url(cls, value: SecretStr) -> SecretStr:
-        if value and urlsplit(value.get_secret_value()).scheme not in {"postgresql", "postgres"}:
+        url = value.get_secret_value()
+        if url and not url.startswith(("postgresql://", "postgres://")):
             raise ValueError("must begin with postgresql://")
+        try:
+            conninfo_to_dict(url)
+        except ProgrammingError:  # it quotes what may be a password
+            raise ValueError(UNREADABLE) from None
         return value
 
     @field_validator("redis_url")
     @classmethod
     def _a_redis_url(cls, value: SecretStr) -> SecretStr:
-        if value and urlsplit(value.get_secret_value()).scheme not in {"redis", "rediss", "unix"}:
+        url = value.get_secret_value()
+        if url and not url.startswith(("redis://", "rediss://", "unix://")):
             raise ValueError("must begin with redis://, rediss:// or unix://")
+        try:
+            parse_url(url or "redis://")  # type: ignore[no-untyped-call]
+        except ValueError:  # it quotes what may be a password
+            raise ValueError(UNREADABLE) from None
         return value
 
     @field_validator("secret_key", "previous_secret_key")
@@ -253,14 +267,6 @@ def own_directory(path: Path) -> Path:
         path.mkdir(parents=True)
         path.chmod(0o711 if os.geteuid() == 0 else 0o700)
     return path
-
-
-def redacted(url: str) -> str:
-    """`url` without its password and its query, which may hold another."""
-    parts = urlsplit(url)
-    user, _, host = parts.netloc.rpartition("@")
-    name = user.partition(":")[0]
-    return f"{parts.scheme}://{name and name + '@'}{host}{parts.path}"
 
 
 def _kept_secret(data: Path) -> str:

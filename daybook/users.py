@@ -11,7 +11,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from booking.refusals import NotFound, Refused
 from booking.roles import Role
 from booking.users import User
 from commands import accounts, directory
@@ -19,8 +18,7 @@ from commands.command import Author, Command
 from commands.deciding import Deciding, Request
 from commands.directory import Listed
 from commands.users import ChangeUser, EraseUser
-from daybook.auditing import printable
-from daybook.operating import journal_of
+from daybook.operating import over_journal, printable
 from daybook.settings import Settings
 from daybook.supervisor import CannotRun
 from journal.folding import Aggregates
@@ -38,7 +36,7 @@ def commands(stores: Callable[[], Settings], complaining: Callable[[int], Abstra
 
     def run(do: Callable[[Journal], Coroutine[Any, Any, None]]) -> None:
         with complaining(1):
-            asyncio.run(_over_journal(stores(), do))
+            asyncio.run(over_journal(stores(), do, name="users"))
 
     @app.command("list")
     def tell(
@@ -71,16 +69,6 @@ def commands(stores: Callable[[], Settings], complaining: Callable[[int], Abstra
         run(lambda journal: _erase(journal, id))
 
     return app
-
-
-async def _over_journal(settings: Settings, do: Callable[[Journal], Coroutine[Any, Any, None]]) -> None:
-    try:
-        async with journal_of(settings, name="users") as journal:
-            await do(journal)
-    except NotFound as error:
-        raise CannotRun(str(error)) from None
-    except Refused as refused:
-        raise CannotRun(" ".join(refusal.detail for refusal in refused.refusals)) from None
 
 
 async def _tell(journal: Journal, search: str | None, role: Role | None) -> None:

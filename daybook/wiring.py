@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, supp
 from dataclasses import fields
 from functools import partial
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -34,7 +33,7 @@ from commands.destinations import Destinations
 from commands.letters import Letter, Letters
 from commands.sessions import Sessions
 from commands.webhooks import Secrets
-from daybook import logs, standing, working
+from daybook import logs, standing, version, working
 from daybook.settings import Settings
 from daybook.standing import Ask
 from journal.connection import Line, SessionNotKept, Unavailable, conninfo
@@ -155,7 +154,7 @@ async def _serve(settings: Settings) -> None:
     async with _traced(settings, "api") as tracing, rooms(settings, tracing) as made:
         app = create_app(
             made,
-            version=_version(),
+            version=version(),
             described=settings.is_described,
             reset=_resetting(settings) if settings.is_development else None,
             tell=logs.telling(for_people=settings.is_for_people(terminal=sys.stdout.isatty())),
@@ -268,7 +267,7 @@ async def _watched(settings: Settings, role: str, questions: Mapping[str, Ask]) 
         try:
             # Imported here because nobody else pays for it: a tenth of a second and some megabytes.
             served = import_module("daybook.metrics").served
-            await telling.enter_async_context(served(host, port, questions, role=role, version=_version()))
+            await telling.enter_async_context(served(host, port, questions, role=role, version=version()))
         except OSError as error:
             raise NeverUsable(f"METRICS_PORT {port} of {host} cannot be used ({error.strerror})") from error
         yield
@@ -282,7 +281,7 @@ async def _traced(settings: Settings, role: str) -> AsyncIterator["Tracing | Non
         return
     # Imported here because nobody else pays for it: half a second and many megabytes.
     tracing: Tracing = import_module("daybook.tracing").Tracing(
-        settings.otel_exporter_otlp_endpoint, service=f"daybook-{role}", version=_version()
+        settings.otel_exporter_otlp_endpoint, service=f"daybook-{role}", version=version()
     )
     try:
         yield tracing
@@ -311,13 +310,6 @@ def _when_told(stop: Callable[[], object]) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
-
-
-def _version() -> str:
-    try:
-        return version("daybook-server")
-    except PackageNotFoundError:  # a checkout that is run without being installed
-        return "0"
 
 
 def _run(settings: Settings, process: Coroutine[Any, Any, None]) -> None:

@@ -264,8 +264,9 @@ async def _change(sender: Sender, command: ChangeSpace) -> Response:
     done = await sender.do(command)
     document = done.subject.document()
     if command.is_active is False:
-        _, now = await sender.rooms.deciding.aggregates.fresh(space(command.space_id))
-        held = await held_bookings(sender.rooms.journal, command.space_id, now=now)
+        aggregates = sender.rooms.deciding.aggregates
+        _, now = await aggregates.fresh(space(command.space_id))
+        held = await held_bookings(sender.rooms.journal, aggregates, command.space_id, now=now)
         document["held_bookings"] = [booking.document() for booking in held]
     return await sender.answer(done, document)
 

@@ -1,6 +1,5 @@
 """Commands about users: what an administrator changes of them."""
 
-import asyncio
 from typing import Annotated, Self
 from uuid import UUID
 
@@ -14,14 +13,12 @@ from api.auth import own_account, require_roles
 from api.bodies import Body, StrictRoute
 from api.documents import ChangedUserDocument, MessageDocument, user_document
 from api.problems import PROBLEMS, Problem, refusing
-from api.sending import COMMAND, Sender, TheSender
+from api.sending import COMMAND, TheSender
 from api.throttling import Action
-from booking.bookings import Booking
 from booking.refusals import LastAdmin, NotFound
 from booking.roles import Role
 from commands import accounts
-from commands.users import ChangeUser, EraseUser
-from journal import folding
+from commands.users import ChangeUser, EraseUser, held_bookings
 
 router = APIRouter(tags=["commands: users"], responses=PROBLEMS, route_class=StrictRoute)
 
@@ -94,13 +91,6 @@ async def change(user_id: UUID, body: UserChange, sender: TheSender) -> Response
         "is_active": user.is_active,
     }
     if body.is_active is False:
-        document["held_bookings"] = [one.document() for one in await _held_bookings(sender, user_id)]
+        held = await held_bookings(sender.rooms.deciding.aggregates, user_id)
+        document["held_bookings"] = [booking.document() for booking in held]
     return await sender.answer(done, document)
-
-
-async def _held_bookings(sender: Sender, user_id: UUID) -> list[Booking]:
-    """What the user still holds, by start."""
-    aggregates = sender.rooms.deciding.aggregates
-    allowance, now = await aggregates.fresh(folding.allowance(user_id))
-    held = await asyncio.gather(*(aggregates.fresh(folding.booking(id)) for id in allowance.holding(now)))
-    return sorted((booking for booking, _ in held), key=lambda booking: (booking.slot, booking.id))

@@ -17,6 +17,17 @@ from tests.examples import (
 )
 
 
+def test_a_copy_takes_in_facts_of_its_own():
+    booking = created(hours(10, 11))
+    allowance = given(Allowance(), booking)
+    copy = allowance.copy()
+    assert copy == allowance
+
+    given(copy, cancelled(booking))
+
+    assert allowance == given(Allowance(), booking)
+
+
 def test_a_user_may_hold_one_more_while_below_the_limit():
     allowance = given(Allowance(), created(hours(10, 11)), created(hours(11, 12)))
 

@@ -30,6 +30,16 @@ from tests.examples import (
 )
 
 
+def test_a_copy_takes_in_facts_of_its_own():
+    calendar = given(Calendar(MONDAY), created(hours(10, 12), decide_by=at(9)))
+    copy = calendar.copy()
+    assert copy == calendar
+
+    given(copy, created(hours(13, 14), booking_id=UUID(int=1), decide_by=at(9)))
+
+    assert calendar == given(Calendar(MONDAY), created(hours(10, 12), decide_by=at(9)))
+
+
 def test_an_overlapping_slot_is_refused():
     calendar = given(Calendar(MONDAY), created(hours(10, 12)))
 

@@ -1,6 +1,7 @@
 """People and spaces to command with, and somebody else who is first."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,6 +19,7 @@ from commands.deciding import Deciding, Done, Request
 from commands.spaces import CreateSpace
 from commands.users import RegisterUser
 from journal import codec, tags
+from journal.folding import Aggregates, Named
 from tests.examples import ALWAYS_OPEN, ANA, MEETING_ROOM, ROOM
 from tests.journals import Place
 
@@ -87,3 +89,15 @@ def interrupted(command: Command[Any], *meanwhile: Callable[[], None]) -> Comman
 
     command.__class__ = type(kind.__name__, (kind,), {"execute": execute})
     return command
+
+
+class Interrupted(Aggregates):
+    """Aggregates of which `happens` takes place once, right after some were read for the first time."""
+
+    happens: Callable[[], None]
+
+    async def all_fresh(self, named: Sequence[Named[Any]]) -> tuple[list[Any], datetime]:
+        found = await super().all_fresh(named)
+        self.happens()
+        self.happens = lambda: None
+        return found

@@ -1,7 +1,6 @@
 """Commands about bookings that exist, on the real journal: each is decided on what is true when it is recorded."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -37,9 +36,9 @@ from commands.command import Author, PreconditionFailed
 from commands.deciding import Deciding, Done, command_id
 from commands.spaces import held_bookings
 from journal import folding
-from journal.folding import Aggregates, Named
+from journal.folding import Aggregates
 from journal.journal import Journal
-from tests.commands.people import SYSTEM, book, enter, give_back, interrupted, offer, register, request
+from tests.commands.people import SYSTEM, Interrupted, book, enter, give_back, interrupted, offer, register, request
 from tests.examples import (
     ANA,
     BEN,
@@ -300,7 +299,7 @@ async def test_bookings_held_in_a_space_are_told_as_they_are_wherever_they_were_
     await give_back(furnished, other)
 
     for day in (MONDAY, FRIDAY):
-        (booking,) = await held_bookings(journal, ROOM, now=at(12, day))
+        (booking,) = await held_bookings(journal, furnished.aggregates, ROOM, now=at(12, day))
 
         assert (booking.slot, booking.notes, booking.revision) == (next_week, "Three of us.", 4)
         assert (booking.user_id, booking.created_at) == (ANA, MONDAY_8AM)
@@ -332,18 +331,6 @@ async def test_others_than_a_refused_slot_lie_on_the_days_around_where_its_own_i
 
     assert found == [hours(n, n + 2, WEDNESDAY) for n in (19, 19.5, 20)]
     assert await accepted(furnished, found) == found
-
-
-class Interrupted(Aggregates):
-    """Aggregates of which `happens` takes place once, right after some were read for the first time."""
-
-    happens: Callable[[], None]
-
-    async def all_fresh(self, named: Sequence[Named[Any]]) -> tuple[list[Any], datetime]:
-        found = await super().all_fresh(named)
-        self.happens()
-        self.happens = lambda: None
-        return found
 
 
 async def test_others_than_a_refused_slot_keep_buffers_that_grow_while_they_are_looked_for(

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -211,6 +211,22 @@ async def test_who_expires_while_another_gives_back_records_nothing(
     )
     await house.do(late, by=deadlines.CLOCK, request=request())
     assert await ends(journal) == [(BookingCancelled, made.subject.id)]
+
+
+async def test_a_booking_the_journal_does_not_have_keeps_no_other_from_ending(
+    journal: Journal, place: Place, house: Deciding
+) -> None:
+    """A message may name what was lost: entered right before a standby took over that did not have it."""
+    made = await book(house, hours(9, 10))
+    await due.post(journal)
+    place.set_clock(at(10))
+    (work,) = await due.take(journal, limit=9)
+
+    await carry_out(house, [replace(work, booking_id=UUID(int=1)), work, replace(work, booking_id=UUID(int=2))])
+    assert await ends(journal) == [(BookingExpired, made.subject.id)]
+
+    await carry_out(house, [replace(work, booking_id=UUID(int=1))])
+    assert await ends(journal) == [(BookingExpired, made.subject.id)]
 
 
 @dataclass

@@ -12,7 +12,8 @@ from uuid import UUID
 import pytest
 from eventsourcing.dcb.popo import InMemoryDCBRecorder
 
-from booking.calendars import conflicting
+from booking.allowances import Allowance
+from booking.calendars import Calendar, conflicting
 from booking.events import AllowanceChanged, BookingCreated, Event, RoleChanged, SpaceCreated
 from booking.opening_hours import OpeningHours
 from booking.roles import Role
@@ -33,6 +34,7 @@ from tests.examples import (
     ALWAYS_OPEN,
     ANA,
     BEN,
+    DESK,
     MEETING_ROOM,
     MONDAY_8AM,
     ROOM,
@@ -274,6 +276,44 @@ async def test_spaces_are_found_by_their_name_and_own_ones_again_by_their_id(
     assert [fact.space_id for fact in await facts(journal, BookingCreated)] == booked_in * 2
 
 
+HIDDEN = [
+    pytest.param({"description": {"name": "Great Room"}}, id="renamed"),
+    pytest.param({"is_active": False}, id="deactivated"),
+]
+
+
+@pytest.mark.parametrize("change", HIDDEN)
+async def test_a_space_is_missing_only_to_rows_that_are_new(
+    place: Place, journal: Journal, deciding: Deciding, ana: UUID, change: dict[str, Any]
+):
+    await offer(deciding)
+    rows = [("Meeting Room", "2026-02-01 09:00", "2026-02-01 10:00", "")]
+    await imported(journal, timetable(told(rows)))
+    await deciding.do(ChangeSpace(space_id=ROOM, **change), by=SYSTEM, request=request())
+    before = len(place.rows())
+
+    again = await imported(journal, timetable(told(rows)))
+
+    assert again == Report([], there=1)
+    assert len(place.rows()) == before
+
+    longer = [*rows, ("Aula", "2026-02-01 09:00", "2026-02-01 10:00", "")]
+    more = await imported(journal, timetable(told(longer)))
+
+    assert (more.there, more.booked, more.spaces) == (1, 1, ["Aula"])
+
+
+async def test_a_name_that_came_to_be_several_spaces_stands_in_the_way_of_new_rows_alone(
+    journal: Journal, deciding: Deciding, ana: UUID
+):
+    await offer(deciding)
+    rows = [("Meeting Room", "2026-02-01 09:00", "2026-02-01 10:00", "")]
+    await imported(journal, timetable(told(rows)))
+    await offer(deciding, DESK)
+
+    assert await imported(journal, timetable(told(rows))) == Report([], there=1)
+
+
 async def test_a_name_that_several_spaces_have_is_nobodys(
     place: Place, journal: Journal, deciding: Deciding, ana: UUID
 ):
@@ -372,7 +412,7 @@ async def test_several_bookings_in_one_command_are_a_slice_of_the_library():
 async def test_what_it_decided_is_seen_by_nobody_before_it_is_entered(
     place: Place, journal: Journal, deciding: Deciding, ana: UUID
 ):
-    await offer(deciding)
+    await offer(deciding, requires_approval=True)
     command = CreateBookings(user_id=ANA, commands=of_ana(hours(10, 11), hours(10, 12)))
     command.by, command.now = Author.person(ANA), MONDAY_8AM
     await deciding.aggregates.fresh(user(ANA))
@@ -382,4 +422,6 @@ async def test_what_it_decided_is_seen_by_nobody_before_it_is_entered(
     command.execute()
 
     assert (command.made, list(command.refused)) == ([FIRST], [SECOND])
-    assert deciding.aggregates.kept(allowance(ANA)).aggregate.held == {}
+    (day,) = calendars(ROOM, hours(10, 12))
+    assert deciding.aggregates.kept(day).aggregate == Calendar(day=MONDAY_8AM.date())
+    assert deciding.aggregates.kept(allowance(ANA)).aggregate == Allowance()

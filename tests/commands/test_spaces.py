@@ -34,7 +34,7 @@ async def test_the_bookings_held_in_a_space_by_start(place: Place, journal: Jour
         return [made[n].id for n in numbers]
 
     async def held(hour: float) -> list[UUID]:
-        return [booking.id for booking in await held_bookings(journal, ROOM, now=at(hour))]
+        return [booking.id for booking in await held_bookings(journal, deciding.aggregates, ROOM, now=at(hour))]
 
     assert await held(8) == ids(1, 2, 3, 0)
     assert await held(12) == ids(2, 3, 0)

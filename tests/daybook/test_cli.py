@@ -8,7 +8,7 @@ import pytest
 from psycopg import connect
 from typer.testing import CliRunner
 
-from daybook import settings
+from daybook import settings, version
 from daybook.cli import app
 
 
@@ -21,6 +21,12 @@ def daybook(tmp_path, monkeypatch):
         return CliRunner().invoke(app, [command], env=environment)
 
     return run
+
+
+def test_it_tells_its_version_whatever_the_settings_are(daybook):
+    told = daybook("--version", PORT="70000")
+
+    assert (told.exit_code, told.output) == (0, f"daybook {version()}\n")
 
 
 def test_a_setting_that_cannot_be_is_named(daybook):
@@ -110,6 +116,23 @@ def test_a_role_that_is_not_named_cannot_be_granted_anything(daybook):
 
     assert refused.exit_code == 1
     assert refused.stderr == "daybook: DATABASE_URL must name a user: it is granted what our processes may do\n"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"DATABASE_OWNER_URL": "daybook"}, "permission denied for database daybook"),
+        ({"DATABASE_URL": "nobody"}, 'role "nobody" does not exist'),
+    ],
+    ids=["the-owner-may-not", "nobody-to-grant-to"],
+)
+def test_a_database_that_is_not_ours_to_migrate_is_one_line(daybook, stores, wrong, why):
+    named = {"DATABASE_URL": stores.database_url, "DATABASE_OWNER_URL": stores.database_owner_url}
+    named |= {name: stores.database_url.replace("daybook@", f"{user}@") for name, user in wrong.items()}
+
+    refused = daybook("migrate", DAYBOOK_SCHEMA="not_migrated", **named)
+
+    assert (refused.exit_code, refused.stderr) == (1, f"daybook: the database cannot be migrated: {why}\n")
 
 
 def test_a_database_that_is_not_there_is_one_line_without_its_password(daybook):

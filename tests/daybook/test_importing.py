@@ -171,7 +171,7 @@ def test_a_journal_that_is_not_there_or_cannot_be_reached_is_told_in_a_line(
     monkeypatch.setenv("DATABASE_URL", "postgresql://daybook@localhost:1/daybook")
     not_reached = daybook_import(festival_file, *FOR_ANA)
 
-    assert (not_there.exit_code, not_reached.exit_code) == (1, 1)
+    assert (not_there.exit_code, not_reached.exit_code) == (2, 2)
     assert "run `daybook migrate` first" in not_there.output
     assert "PostgreSQL cannot be reached" in not_reached.output
 

@@ -78,7 +78,11 @@ def test_they_do_not_change():
         ("app_env", "staging"),
         ("port", "0"),
         ("database_url", "mysql://ada:hunter2@h/d"),
+        ("database_url", "postgresql://ada:hunter2%zz@h/d"),
+        ("database_owner_url", "postgresql://h/d?hunter2=1"),
         ("redis_url", "http://ada:hunter2@h"),
+        ("redis_url", "redis://ada:hunter2/@h"),
+        ("redis_url", "redis://ada:hunter2\u2100@h"),
         ("daybook_schema", "Robert'); drop"),
         ("daybook_schema", "a" * 41),
         ("secret_key", "hunter2"),
@@ -223,15 +227,3 @@ def test_nothing_secret_is_printed():
 
     assert SECRET not in repr(told)
     assert "hunter2" not in repr(told)
-
-
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("postgresql://ada:hunter2@h:5433/d?password=hunter2", "postgresql://ada@h:5433/d"),
-        ("redis://:hunter2@[::1]:6379/0", "redis://[::1]:6379/0"),
-        ("unix:///tmp/redis.sock", "unix:///tmp/redis.sock"),
-    ],
-)
-def test_an_address_is_shown_without_its_password(url, shown):
-    assert settings.redacted(url) == shown
