@@ -27,7 +27,7 @@ GOOD_FOR: Mapping[Kind, timedelta] = {Kind.PASSWORD_RESET: timedelta(minutes=30)
 
 # The notice that has the letter sent stands or falls with it.
 _WRITE = """
-with over as (delete from letters where expires_at <= journal_now()),
+with over as (delete from letters where expires_at <= (select journal_now())),
   written as (
     insert into letters (letter_id, user_id, credentials_version, kind, token_hash, written_at, expires_at)
     select %(letter_id)s, user_id, credentials_version, %(kind)s, %(hash)s, journal_now(), journal_now() + %(life)s

@@ -234,6 +234,24 @@ async def test_how_long_until_something_is_due(place: Place, journal: Journal) -
     assert await due.wait_until_next(journal, at_most=100_000) == LENT.total_seconds()
 
 
+async def test_what_is_lent_hides_nothing_that_is_due_before_it_is_again(place: Place, journal: Journal) -> None:
+    enter(place, MORNING, LATER, LAST)
+    await post_all(journal)
+    soon = LAST.slot.end - LENT / 2
+    place.set_clock(soon)
+
+    await due.take(journal, limit=1)
+    assert await due.wait_until_next(journal, at_most=100_000) == 0
+    await due.take(journal, limit=1)
+    assert await due.wait_until_next(journal, at_most=100_000) == LENT.total_seconds() / 2
+    assert await due.backlog(journal) == (2, (soon - MORNING.slot.end).total_seconds())
+
+    place.set_clock(LAST.slot.end)
+    await due.take(journal, limit=1)
+    assert await due.wait_until_next(journal, at_most=100_000) == LENT.total_seconds() / 2
+    assert (await due.backlog(journal))[0] == 3
+
+
 DECIDED_BY = at(8)
 ASKED = created(hours(9, 10), decide_by=DECIDED_BY)
 
