@@ -1,0 +1,29 @@
+"""Posting, whatever the table: who finds nothing new leaves nothing behind."""
+
+from datetime import timedelta
+
+import pytest
+
+from commands import due, notices
+from journal.journal import Journal
+from tests.commands.people import enter
+from tests.examples import created, hours
+from tests.journals import Place
+
+POSTS = {"due": due.post, "notices": notices.posting(remind_before=timedelta(0)).post}
+
+
+@pytest.mark.parametrize("table", POSTS)
+async def test_where_nothing_is_new_nothing_is_written_or_locked(place: Place, journal: Journal, table: str) -> None:
+    def row() -> object:
+        """The one that has the position, with the transactions that wrote and locked it last."""
+        with place.role() as role:
+            return role.execute(f"select ctid, xmin, xmax, * from {table}_posted").fetchone()
+
+    enter(place, created(hours(9, 10)))
+    assert await POSTS[table](journal) == 1
+    posted = row()
+
+    assert await POSTS[table](journal) == 0
+
+    assert row() == posted
