@@ -19,11 +19,9 @@ PREFIX = "dbk_"
 """What every key begins with, so that one that leaked is recognised."""
 
 _ISSUE = """
-with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
-  stored as (insert into api_keys (key_id, user_id, name, hash)
-             select %(key_id)s::uuid, %(user_id)s::uuid, %(name)s::text, %(hash)s::bytea
-             from entered where outcomes[1] > 0)
-select outcomes from entered
+stored as (insert into api_keys (key_id, user_id, name, hash)
+           select %(key_id)s::uuid, %(user_id)s::uuid, %(name)s::text, %(hash)s::bytea
+           from recorded)
 """
 
 

@@ -68,11 +68,9 @@ from sessions s join accounts a using (user_id, credentials_version)
 where s.user_id = %(user_id)s and s.expires_at > journal_now() order by s.used_at desc, s.session_id
 """
 _CLOSED_ALONG = """
-with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
-  renewed as (update accounts a set credentials_version = credentials_version + 1 from entered
-              where a.user_id = %(user_id)s and outcomes[1] > 0),
-  closed as (delete from sessions s using entered where s.user_id = %(user_id)s and outcomes[1] > 0)
-select outcomes from entered
+renewed as (update accounts a set credentials_version = credentials_version + 1
+            from recorded where a.user_id = %(user_id)s),
+closed as (delete from sessions s using recorded where s.user_id = %(user_id)s)
 """
 
 

@@ -42,11 +42,12 @@ _BATCH = Histogram("daybook_append_batch_commands", "Commands that share an appe
 class Along:
     """A change of a plain table that stands or falls with a command's facts.
 
-    `statement` calls `journal_append(%(batch)s::json)` and returns its outcomes: both happen, or neither. `unless` says
-    by its name what it means that a unique constraint stands against it.
+    `changes` are CTEs behind one called `recorded`, which has one row, with the `position` of the first fact, if the
+    facts are entered now, and else none. `unless` says by its name what it means that a unique constraint stands
+    against them.
     """
 
-    statement: str
+    changes: str
     parameters: Mapping[str, Any]
     unless: Mapping[str, Refusal] = field(default_factory=dict)
 
@@ -127,6 +128,12 @@ from journal_head h left join (
 ) x on true order by x.position
 """
 _APPEND = "select journal_append(%s::json)"
+_APPEND_ALONG = """
+with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
+  recorded as (select outcomes[1] as position from entered where outcomes[1] > 0),
+{changes}
+select outcomes from entered
+"""
 _PAGE = """
 select position, type, version, payload, hash, recorded_at from events where position > %s order by position limit %s
 """
@@ -301,8 +308,8 @@ class Journal:
         if along is None:
             rows = await line.execute(_APPEND, (commands,), within=within)
         else:
-            parameters = {**along.parameters, "batch": commands}
-            rows = await line.execute(along.statement, parameters, within=within)
+            statement = _APPEND_ALONG.format(changes=along.changes)
+            rows = await line.execute(statement, {**along.parameters, "batch": commands}, within=within)
         outcomes: list[int] = rows[0][0]
         return outcomes
 
