@@ -72,7 +72,7 @@ class Line:
         self._name = name
         self._conninfo = conninfo(url, schema, name=name)
         self._session: Session | None = None
-        self._turn = asyncio.Lock()
+        self._turn = asyncio.Semaphore(1)  # a lock says that it is free while it passes to the next one
         self.times_connected = 0
 
     async def execute(
