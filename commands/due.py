@@ -60,7 +60,7 @@ from (select kind, booking_id from due
         select count(*) from due where lent_until > (select journal_now()))))
       for update skip locked) t
 where d.kind = t.kind and d.booking_id = t.booking_id
-returning d.kind, d.booking_id, d.position
+returning d.kind, d.booking_id
 """
 _BACKLOG = """
 select count(*), coalesce(extract(epoch from journal_now() - min(at)), 0)::float8 from due
@@ -75,11 +75,10 @@ select extract(epoch from least(
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One thing that is due: `position` is the fact's that asked for it."""
+    """One thing that is due."""
 
     kind: str
     booking_id: UUID
-    position: int
 
 
 async def take(journal: Journal, *, limit: int) -> list[Work]:
