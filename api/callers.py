@@ -11,6 +11,7 @@ from uuid import UUID
 
 from booking.users import User
 from commands import api_keys
+from commands.opaque import hashed
 from journal import tags
 from journal.connection import Unavailable
 from journal.journal import PER_TAG, Journal
@@ -87,7 +88,7 @@ class Callers:
 
     def known_bearer(self, key: str) -> Bearer | None:
         """The same if it was asked for before."""
-        return self._bearers.get(api_keys.hash_of(key))
+        return self._bearers.get(hashed(key))
 
     async def follow(self) -> None:
         """Hear of every change of a user until cancelled."""

@@ -22,13 +22,10 @@ from journal.journal import Along, Journal
 
 # One statement, so that neither the fact nor the account stands alone.
 _REGISTER = """
-with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
-  keyed as (insert into sealing_keys (user_id, key)
-            select %(user_id)s::uuid, %(key)s::bytea from entered where outcomes[1] > 0),
-  stored as (insert into accounts (user_id, email, full_name, password_hash)
-             select %(user_id)s::uuid, %(email)s::text, %(full_name)s::text, %(password_hash)s::text
-             from entered where outcomes[1] > 0)
-select outcomes from entered
+keyed as (insert into sealing_keys (user_id, key) select %(user_id)s::uuid, %(key)s::bytea from recorded),
+stored as (insert into accounts (user_id, email, full_name, password_hash)
+           select %(user_id)s::uuid, %(email)s::text, %(full_name)s::text, %(password_hash)s::text
+           from recorded)
 """
 T = TypeVar("T")
 
@@ -82,10 +79,8 @@ def _account(row: tuple[UUID, str, str, str]) -> Account:
 
 # Everything else that is known of the person goes with the account.
 _ERASE = """
-with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
-  unreadable as (delete from sealing_keys k using entered where k.user_id = %(user_id)s and outcomes[1] > 0),
-  closed as (delete from accounts a using entered where a.user_id = %(user_id)s and outcomes[1] > 0)
-select outcomes from entered
+unreadable as (delete from sealing_keys k using recorded where k.user_id = %(user_id)s),
+closed as (delete from accounts a using recorded where a.user_id = %(user_id)s)
 """
 
 

@@ -1,7 +1,5 @@
 """API keys: with one a service acts for a user, within its scopes. Scopes are facts, keys only hashes in a table."""
 
-import hashlib
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +8,7 @@ from uuid import UUID
 from booking import users
 from booking.roles import Role, Scope
 from booking.users import User
+from commands import opaque
 from commands.command import Command
 from journal import folding
 from journal.folding import Named
@@ -19,22 +18,15 @@ PREFIX = "dbk_"
 """What every key begins with, so that one that leaked is recognised."""
 
 _ISSUE = """
-with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
-  stored as (insert into api_keys (key_id, user_id, name, hash)
-             select %(key_id)s::uuid, %(user_id)s::uuid, %(name)s::text, %(hash)s::bytea
-             from entered where outcomes[1] > 0)
-select outcomes from entered
+stored as (insert into api_keys (key_id, user_id, name, hash)
+           select %(key_id)s::uuid, %(user_id)s::uuid, %(name)s::text, %(hash)s::bytea
+           from recorded)
 """
 
 
 def new_key() -> str:
-    """A key, as its user is shown it once: 256 random bits."""
-    return PREFIX + secrets.token_urlsafe(32)
-
-
-def hash_of(key: str) -> bytes:
-    """What is kept of a key. It is long and random, so a plain hash tells nothing of it."""
-    return hashlib.sha256(key.encode()).digest()
+    """A key, as its user is shown it once."""
+    return PREFIX + opaque.new()
 
 
 @dataclass(eq=False, kw_only=True)
@@ -93,7 +85,7 @@ _COLUMNS = "key_id, user_id, name, hash, issued_at"
 
 async def by_key(journal: Journal, key: str) -> ApiKey | None:
     """What is kept of a key that somebody sends. Raises `Unavailable`."""
-    rows = await journal.query(f"select {_COLUMNS} from api_keys where hash = %(hash)s", {"hash": hash_of(key)})
+    rows = await journal.query(f"select {_COLUMNS} from api_keys where hash = %(hash)s", {"hash": opaque.hashed(key)})
     return ApiKey(*rows[0]) if rows else None
 
 

@@ -52,7 +52,7 @@ with moved as (
     update webhooks set posted = %(to)s
     where webhook_id = any(%(webhooks)s) and posted = %(after)s and is_active returning webhook_id, events),
   over as (
-    delete from deliveries where state <> 'waiting' and attempted_at < journal_now() - %(kept)s)
+    delete from deliveries where state <> 'waiting' and attempted_at < (select journal_now()) - %(kept)s)
 insert into deliveries (webhook_id, position, hash, subject, type, due_at)
 select m.webhook_id, r.position, decode(r.hash, 'hex'), r.subject, r.type, journal_now()
 from json_to_recordset(%(rows)s::json) as r (position bigint, hash text, subject uuid, type text)
@@ -60,21 +60,23 @@ join moved m on r.type = any(m.events)
 on conflict (webhook_id, position) do update
   set state = 'waiting', due_at = excluded.due_at, lent_until = null, attempts = 0, status = null, error = null
 """
-# Materialized: whoever is looked for once more after rows were locked finds others.
+# Materialized: whoever is looked for once more after rows were locked finds others. With the offset, those of the same
+# subject are looked for by it; joined with all of a webhook they are compared with each of them while a table is young.
 _TAKE = """
 with taken as materialized (
   select t.webhook_id, t.position, w.url, w.secret,
     case when w.previous_until > journal_now() then w.previous_secret end as previous_secret
   from webhooks w cross join lateral (
     select o.webhook_id, o.position from deliveries o
-    where o.webhook_id = w.webhook_id and o.state = 'waiting' and o.due_at <= journal_now()
+    where o.webhook_id = w.webhook_id and o.state = 'waiting' and o.due_at <= (select journal_now())
       and (o.lent_until is null or o.lent_until <= journal_now())
       and not exists (
         select from deliveries e where e.webhook_id = o.webhook_id and e.subject = o.subject
-        and e.state = 'waiting' and e.position < o.position)
+        and e.state = 'waiting' and e.position < o.position offset 0)
     order by o.due_at, o.position
     limit greatest(0, %(per_webhook)s - (
-      select count(*) from deliveries l where l.webhook_id = w.webhook_id and l.lent_until > journal_now()))
+      select count(*) from deliveries l
+      where l.webhook_id = w.webhook_id and l.lent_until > (select journal_now())))
     for update skip locked) t
   where w.is_active)
 update deliveries d set lent_until = journal_now() + %(lent)s
@@ -104,7 +106,7 @@ select 1 from failed
 _STANDING = """
 select count(*), coalesce(extract(epoch from journal_now() - min(d.due_at)), 0)::float8
 from deliveries d join webhooks w using (webhook_id)
-where w.is_active and d.state = 'waiting' and d.due_at <= journal_now()
+where w.is_active and d.state = 'waiting' and d.due_at <= (select journal_now())
 """
 _LOG = """
 select position, hash, type, state, attempts, attempted_at, status, error, due_at from deliveries

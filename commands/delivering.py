@@ -29,6 +29,7 @@ from journal.tallies import Counter
 from journal.troubles import Trouble
 
 SENT_WITHIN = 10.0  # seconds for a name, a connection and an answer; less than a delivery is lent for
+CONNECTED_WITHIN = 3.0  # seconds for a connection to any address of a host but its last, which has what is left
 READ_AT_MOST = 16 << 10  # bytes of an answer's body, so that its sender is not cut off in the middle of a usual one
 READ_WITHIN = 1.0  # seconds for them
 POLL = 0.5  # seconds
@@ -76,8 +77,9 @@ class Answered:
 class Sending:
     """Sends over HTTP, each time on a connection of its own: what was judged once is not used again."""
 
-    def __init__(self, destinations: Destinations) -> None:
+    def __init__(self, destinations: Destinations, *, connected_within: float = CONNECTED_WITHIN) -> None:
         self._destinations = destinations
+        self._connected_within = connected_within
         self._client: httpx.AsyncClient | None = None
 
     async def send(self, url: str, body: bytes, headers: dict[str, str]) -> Answered:
@@ -95,13 +97,15 @@ class Sending:
             return Answered(error="it broke off, or does not speak HTTP as it should")
 
     async def _send(self, url: httpx.URL, body: bytes, headers: dict[str, str]) -> int:
-        addresses = await self._destinations.addresses(str(url))
-        for address in addresses[:-1]:
-            with suppress(httpx.ConnectError):
-                return await self._post(url, address, body, headers)
-        return await self._post(url, addresses[-1], body, headers)
+        *others, last = await self._destinations.addresses(str(url))
+        for address in others:
+            with suppress(httpx.ConnectError, httpx.ConnectTimeout):
+                return await self._post(url, address, body, headers, connected_within=self._connected_within)
+        return await self._post(url, last, body, headers, connected_within=SENT_WITHIN)
 
-    async def _post(self, url: httpx.URL, address: str, body: bytes, headers: dict[str, str]) -> int:
+    async def _post(
+        self, url: httpx.URL, address: str, body: bytes, headers: dict[str, str], *, connected_within: float
+    ) -> int:
         """The status of the answer of this very address, which has to prove that it is the host's."""
         # Not before: a worker that sends nothing need not wait until the authorities are loaded.
         client = self._client = self._client or _client()
@@ -110,6 +114,7 @@ class Sending:
             url.copy_with(host=address),
             content=body,
             headers={"Host": url.netloc.decode(), "Content-Type": "application/json", **headers},
+            timeout=httpx.Timeout(SENT_WITHIN, connect=connected_within),
             extensions={"sni_hostname": url.raw_host.decode()},
         )
         answer = await client.send(request, stream=True)
@@ -131,7 +136,6 @@ def _client() -> httpx.AsyncClient:
         verify=httpx.create_ssl_context(),
         trust_env=False,
         follow_redirects=False,
-        timeout=SENT_WITHIN,
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
         headers={"User-Agent": AGENT, "Accept-Encoding": "identity"},
     )

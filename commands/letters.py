@@ -27,7 +27,7 @@ GOOD_FOR: Mapping[Kind, timedelta] = {Kind.PASSWORD_RESET: timedelta(minutes=30)
 
 # The notice that has the letter sent stands or falls with it.
 _WRITE = """
-with over as (delete from letters where expires_at <= journal_now()),
+with over as (delete from letters where expires_at <= (select journal_now())),
   written as (
     insert into letters (letter_id, user_id, credentials_version, kind, token_hash, written_at, expires_at)
     select %(letter_id)s, user_id, credentials_version, %(kind)s, %(hash)s, journal_now(), journal_now() + %(life)s
@@ -46,20 +46,12 @@ select l.user_id from letters l join accounts a using (user_id)
 where l.token_hash = %(hash)s and l.kind = %(kind)s and l.expires_at > journal_now()
   and (l.kind <> 'password-reset' or l.credentials_version = a.credentials_version)
 """
-_VERIFIED = """
-with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
-  spent as (delete from letters l using entered
-            where l.user_id = %(user_id)s and l.kind = 'verification' and outcomes[1] > 0)
-select outcomes from entered
-"""
+_VERIFIED = "spent as (delete from letters l using recorded where l.user_id = %(user_id)s and l.kind = 'verification')"
 _PASSWORD_CHANGED = """
-with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
-  stored as (update accounts a set password_hash = %(password_hash)s, credentials_version = credentials_version + 1
-             from entered where a.user_id = %(user_id)s and outcomes[1] > 0),
-  closed as (delete from sessions s using entered where s.user_id = %(user_id)s and outcomes[1] > 0),
-  spent as (delete from letters l using entered
-            where l.user_id = %(user_id)s and l.kind = 'password-reset' and outcomes[1] > 0)
-select outcomes from entered
+stored as (update accounts a set password_hash = %(password_hash)s, credentials_version = credentials_version + 1
+           from recorded where a.user_id = %(user_id)s),
+closed as (delete from sessions s using recorded where s.user_id = %(user_id)s),
+spent as (delete from letters l using recorded where l.user_id = %(user_id)s and l.kind = 'password-reset')
 """
 
 

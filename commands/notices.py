@@ -84,8 +84,7 @@ insert into notices (notice_id, kind, booking_id, user_id, at, position)
 select w.notice_id, w.kind, w.booking_id, w.user_id, w.at, w.position from wanted w, moved
 on conflict (notice_id) do nothing
 """
-# The clock is asked apart from the rows, so that an index can be searched by what it says. What follows a reminder
-# waits while that is lent: once put off it has nothing to say any more.
+# What follows a reminder waits while that is lent: once put off it has nothing to say any more.
 _TAKE = """
 update notices n set lent_until = journal_now() + %(lent)s
 from (select w.notice_id from notices w
@@ -134,7 +133,7 @@ order by at, notice_id limit %(limit)s
 _STANDING = """
 select (select count(*) from notices where state = 'waiting'), (select count(*) from notices where state = 'dead'),
   (select coalesce(extract(epoch from journal_now() - min(at)), 0)::float8 from notices
-   where state = 'waiting' and at <= journal_now())
+   where state = 'waiting' and at <= (select journal_now()))
 """
 # What was overtaken would contradict what was told since. What is lent may have been sent, so it counts until somebody
 # knows, also after its loan.

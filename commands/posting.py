@@ -13,18 +13,21 @@ from journal.connection import Unavailable
 from journal.journal import Journal, Recorded
 from journal.troubles import Trouble
 
-# Of another journal, as after a development reset, what was posted means nothing: begin again.
+# Of another journal, as after a development reset, what was posted means nothing: begin again. Otherwise nothing is
+# inserted, for a row that stands against it is locked, and a lock is a write that whoever polls waits for.
 _POSTED = """
-with head as (select journal_id from journal_head),
+with head as (select journal_id, position from journal_head),
   emptied as (
     delete from {table} where position > 0
     and exists (select from {table}_posted p, head h where p.journal_id <> h.journal_id)),
   begun as (
-    insert into {table}_posted select true, journal_id, 0 from head
+    insert into {table}_posted select true, journal_id, 0 from head h
+    where not exists (select from {table}_posted p where p.journal_id = h.journal_id)
     on conflict (single) do update set journal_id = excluded.journal_id, position = 0
     where {table}_posted.journal_id <> excluded.journal_id
     returning position)
-select h.journal_id, coalesce((select position from begun), (select position from {table}_posted)) from head h
+select h.journal_id, h.position, coalesce((select position from begun), (select position from {table}_posted))
+from head h
 """
 _POST = """
 with moved as (
@@ -50,8 +53,8 @@ class Posting:
 
     async def post(self, journal: Journal, *, limit: int = 500) -> int:
         """Post one page of the journal to the table; how many facts it had. Raises `Unavailable`."""
-        ((journal_id, position),) = await journal.query(_POSTED.format(table=self.table), {})
-        page = await journal.page(position, limit)
+        ((journal_id, head, position),) = await journal.query(_POSTED.format(table=self.table), {})
+        page = await journal.page(position, limit) if position != head else []
         if page:
             bounds = {"journal_id": journal_id, "after": position, "to": page[-1].position}
             statement = _POST.format(table=self.table, changes=self.statement)

@@ -23,7 +23,7 @@ LONGEST_AGENT = 200
 # opened while a change still waits for the journal bears a version of the credentials that is over with the change.
 # Like every statement here it may be carried out twice: a connection can be lost with its answer.
 _OPEN = """
-with over as (delete from sessions where expires_at <= journal_now()),
+with over as (delete from sessions where expires_at <= (select journal_now())),
   account as materialized (
     select user_id, credentials_version from accounts
     where user_id = %(user_id)s and password_hash = %(password_hash)s for share),
@@ -48,7 +48,7 @@ with token as materialized (
     where s.session_id = token.session_id and token.spent_at <= journal_now() - %(grace)s),
   forgotten as (
     delete from refresh_tokens t using fresh
-    where t.session_id = fresh.session_id and t.spent_at <= journal_now() - %(life)s),
+    where t.session_id = fresh.session_id and t.spent_at <= (select journal_now()) - %(life)s),
   spent as (
     update refresh_tokens t set spent_at = journal_now(), successor = %(successor)s
     from fresh where t.hash = fresh.hash),
@@ -68,11 +68,9 @@ from sessions s join accounts a using (user_id, credentials_version)
 where s.user_id = %(user_id)s and s.expires_at > journal_now() order by s.used_at desc, s.session_id
 """
 _CLOSED_ALONG = """
-with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
-  renewed as (update accounts a set credentials_version = credentials_version + 1 from entered
-              where a.user_id = %(user_id)s and outcomes[1] > 0),
-  closed as (delete from sessions s using entered where s.user_id = %(user_id)s and outcomes[1] > 0)
-select outcomes from entered
+renewed as (update accounts a set credentials_version = credentials_version + 1
+            from recorded where a.user_id = %(user_id)s),
+closed as (delete from sessions s using recorded where s.user_id = %(user_id)s)
 """
 
 

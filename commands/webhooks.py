@@ -38,39 +38,26 @@ SHORTEST, LONGEST = 24, 64
 """Bytes of a secret (Standard Webhooks, "Signature scheme")."""
 
 _ADD = """
-with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
-  stored as (insert into webhooks (webhook_id, url, events, secret, posted, added_at)
-             select %(id)s::uuid, %(url)s::text, %(events)s::text[], %(secret)s::text, outcomes[1], journal_now()
-             from entered where outcomes[1] > 0)
-select outcomes from entered
+stored as (insert into webhooks (webhook_id, url, events, secret, posted, added_at)
+           select %(id)s::uuid, %(url)s::text, %(events)s::text[], %(secret)s::text, position, journal_now()
+           from recorded)
 """
 _ROTATE = """
-with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
-  stored as (update webhooks w set previous_secret = w.secret, secret = %(secret)s::text,
-               previous_until = journal_now() + %(both_sign)s
-             from entered where w.webhook_id = %(id)s and outcomes[1] > 0)
-select outcomes from entered
+stored as (update webhooks w
+           set previous_secret = w.secret, secret = %(secret)s::text, previous_until = journal_now() + %(both_sign)s
+           from recorded where w.webhook_id = %(id)s)
 """
 # Nothing has to wait any longer for a receiver of which somebody says that it is there.
 _SWITCH = """
-with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
-  switched as (update webhooks w set is_active = %(is_active)s from entered
-               where w.webhook_id = %(id)s and outcomes[1] > 0),
-  due as (update deliveries d set due_at = journal_now() from entered
-          where d.webhook_id = %(id)s and d.state = 'waiting' and %(is_active)s and outcomes[1] > 0)
-select outcomes from entered
+switched as (update webhooks w set is_active = %(is_active)s from recorded where w.webhook_id = %(id)s),
+due as (update deliveries d set due_at = journal_now()
+        from recorded where d.webhook_id = %(id)s and d.state = 'waiting' and %(is_active)s)
 """
 _REPLAY = """
-with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
-  again as (update webhooks w set posted = least(w.posted, %(from_position)s - 1) from entered
-            where w.webhook_id = %(id)s and outcomes[1] > 0)
-select outcomes from entered
+again as (update webhooks w set posted = least(w.posted, %(from_position)s - 1)
+          from recorded where w.webhook_id = %(id)s)
 """
-_REMOVE = """
-with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
-  removed as (delete from webhooks w using entered where w.webhook_id = %(id)s and outcomes[1] > 0)
-select outcomes from entered
-"""
+_REMOVE = "removed as (delete from webhooks w using recorded where w.webhook_id = %(id)s)"
 
 
 class BadSecret(ValueError):

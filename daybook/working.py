@@ -66,7 +66,7 @@ async def work(settings: Settings, journal: Journal) -> None:
     mailing = _mailing(settings, journal, deciding.aggregates)
 
     async def carry_out(rows: Sequence[Row]) -> None:
-        works = [Work(str(kind), UUID(str(booking_id)), int(position)) for kind, booking_id, position in rows]
+        works = [Work(str(kind), UUID(str(booking_id))) for kind, booking_id in rows]
         await deadlines.carry_out(deciding, works)
 
     async def send(rows: Sequence[Row]) -> None:
@@ -74,7 +74,7 @@ async def work(settings: Settings, journal: Journal) -> None:
         await mailing.send(Handed(UUID(str(notice_id)), int(attempts)))
 
     def hand_ends(works: Sequence[Work]) -> None:
-        ends.send([(work.kind, str(work.booking_id), work.position) for work in works])
+        ends.send([(work.kind, str(work.booking_id)) for work in works])
 
     def hand_mails(handed: Sequence[Handed]) -> None:
         for one in handed:

@@ -1,8 +1,6 @@
 """One PostgreSQL connection that comes back by itself, is used by one statement at a time and never waits for long."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -72,7 +70,7 @@ class Line:
         self._name = name
         self._conninfo = conninfo(url, schema, name=name)
         self._session: Session | None = None
-        self._turn = asyncio.Lock()
+        self._turn = asyncio.Semaphore(1)  # a lock says that it is free while it passes to the next one
         self.times_connected = 0
 
     async def execute(
@@ -106,7 +104,7 @@ class Line:
                 raise Unavailable(f"PostgreSQL was lost: {_line(error)}", unknown=True) from error
             raise Unavailable(f"PostgreSQL did not carry it out: {_line(error)}") from error
 
-    async def repeatable(self, statement: str, parameters: Mapping[str, Any]) -> list[TupleRow]:
+    async def repeatable(self, statement: str, parameters: Parameters = ()) -> list[TupleRow]:
         """The rows of a statement that may be carried out twice: again, if the connection turns out to be lost."""
         clock = asyncio.get_running_loop().time
         give_up = clock() + ANSWER_WITHIN

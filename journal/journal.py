@@ -18,7 +18,7 @@ from booking.events import Event, UserErased, UserEvent
 from booking.refusals import Refusal
 from journal import codec, tags
 from journal.chain import COLUMNS, Row
-from journal.connection import ANSWER_WITHIN, CONNECT_WITHIN, Line, Unavailable, conninfo
+from journal.connection import CONNECT_WITHIN, Line, Unavailable, conninfo
 from journal.sealing import Keys
 from journal.tallies import Histogram
 from journal.writer import Asked, Grouping
@@ -42,11 +42,12 @@ _BATCH = Histogram("daybook_append_batch_commands", "Commands that share an appe
 class Along:
     """A change of a plain table that stands or falls with a command's facts.
 
-    `statement` calls `journal_append(%(batch)s::json)` and returns its outcomes: both happen, or neither. `unless` says
-    by its name what it means that a unique constraint stands against it.
+    `changes` are CTEs behind one called `recorded`, which has one row, with the `position` of the first fact, if the
+    facts are entered now, and else none. `unless` says by its name what it means that a unique constraint stands
+    against them.
     """
 
-    statement: str
+    changes: str
     parameters: Mapping[str, Any]
     unless: Mapping[str, Refusal] = field(default_factory=dict)
 
@@ -127,6 +128,12 @@ from journal_head h left join (
 ) x on true order by x.position
 """
 _APPEND = "select journal_append(%s::json)"
+_APPEND_ALONG = """
+with entered as materialized (select journal_append(%(batch)s::json) as outcomes),
+  recorded as (select outcomes[1] as position from entered where outcomes[1] > 0),
+{changes}
+select outcomes from entered
+"""
 _PAGE = """
 select position, type, version, payload, hash, recorded_at from events where position > %s order by position limit %s
 """
@@ -207,19 +214,19 @@ class Journal:
 
     async def page(self, after: int, limit: int) -> list[Recorded]:
         """The facts above position `after` in order, at most `limit`. Raises `Unavailable`."""
-        return await self._recorded(await self._reading.execute(_PAGE, (after, limit)))
+        return await self._recorded(await self._reading.repeatable(_PAGE, (after, limit)))
 
     async def of_tag(self, tag: str, *, after: int = 0, to: int = 2**62, limit: int = PER_TAG) -> list[Recorded]:
         """The facts bearing `tag` in `(after, to]` in order, at most `limit`. Raises `Unavailable`."""
-        return await self._recorded(await self._reading.execute(_OF_TAG, (tag, after, to, limit)))
+        return await self._recorded(await self._reading.repeatable(_OF_TAG, (tag, after, to, limit)))
 
     async def of_tags_between(self, first: str, beyond: str) -> list[Recorded]:
         """The facts bearing any tag in `[first, beyond)` by code point, in order. Raises `Unavailable`."""
-        return await self._recorded(await self._reading.execute(_OF_TAGS_BETWEEN, (first, beyond)))
+        return await self._recorded(await self._reading.repeatable(_OF_TAGS_BETWEEN, (first, beyond)))
 
     async def user_facts(self, *, after: int) -> News:
         """The facts about users above position `after`. Raises `Unavailable`."""
-        rows = await self._reading.execute(_USER_FACTS, {"after": after, "types": _USER_FACT_TYPES})
+        rows = await self._reading.repeatable(_USER_FACTS, {"after": after, "types": _USER_FACT_TYPES})
         journal_id, head, complete = rows[0][:3]
         facts: list[tuple[int, Any]] = [(row[3], codec.decode(*row[4:])) for row in rows if row[3] is not None]
         self._hear_of_erasures(event for _, event in facts)
@@ -227,20 +234,20 @@ class Journal:
 
     async def rows(self, after: int, limit: int) -> list[Row]:
         """Every column of the rows above position `after`, for proof; texts stay sealed. Raises `Unavailable`."""
-        return [Row(*row) for row in await self._reading.execute(_ROWS, (after, limit))]
+        return [Row(*row) for row in await self._reading.repeatable(_ROWS, (after, limit))]
 
     async def head(self) -> tuple[UUID, int, bytes]:
         """The journal's id, its last position and the hash there. Raises `Unavailable`."""
-        ((journal_id, position, hash),) = await self._reading.execute(_HEAD)
+        ((journal_id, position, hash),) = await self._reading.repeatable(_HEAD)
         return journal_id, position, hash
 
     async def ages(self, positions: Iterable[int]) -> dict[int, float]:
         """How many seconds ago the facts at these positions were recorded. Raises `Unavailable`."""
-        return dict(await self._reading.execute(_AGES, (list(positions),)))
+        return dict(await self._reading.repeatable(_AGES, (list(positions),)))
 
     async def origins(self, after: int, to: int) -> dict[int, tuple[UUID, str]]:
         """The command and the correlation id by which each fact in `(after, to]` was entered. Raises `Unavailable`."""
-        rows = await self._reading.execute(_ORIGINS, (after, to))
+        rows = await self._reading.repeatable(_ORIGINS, (after, to))
         return {position: (command_id, correlation_id) for position, command_id, correlation_id in rows}
 
     @property
@@ -257,7 +264,10 @@ class Journal:
         return Bell(self._url, self.schema, name=f"{self._name} bell")
 
     async def query(self, statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        """The rows of a statement over plain tables of the same schema. Raises `Unavailable`, `psycopg.Error`."""
+        """The rows of a statement over plain tables of the same schema, which may change them: it is sent once.
+
+        Raises `Unavailable`, `psycopg.Error`.
+        """
         return await self._reading.execute(statement, parameters)
 
     async def close(self) -> None:
@@ -301,8 +311,8 @@ class Journal:
         if along is None:
             rows = await line.execute(_APPEND, (commands,), within=within)
         else:
-            parameters = {**along.parameters, "batch": commands}
-            rows = await line.execute(along.statement, parameters, within=within)
+            statement = _APPEND_ALONG.format(changes=along.changes)
+            rows = await line.execute(statement, {**along.parameters, "batch": commands}, within=within)
         outcomes: list[int] = rows[0][0]
         return outcomes
 
@@ -315,16 +325,7 @@ class Journal:
             for tag, after in tags_after.items():
                 wanted[tag] = min(after, wanted.get(tag, after))
         parameters = orjson.dumps(wanted).decode(), list(command_ids)
-        clock = asyncio.get_running_loop().time
-        give_up = clock() + ANSWER_WITHIN
-        try:
-            rows = await line.execute(_READ, parameters)
-        except Unavailable as error:
-            if not error.unknown:
-                raise
-            # The connection was stale: reading twice is harmless.
-            rows = await line.execute(_READ, parameters, within=give_up - clock())
-        reading = await self._snapshot(rows)
+        reading = await self._snapshot(await line.repeatable(_READ, parameters))
         for asked in group:
             asked.succeed(reading)
 

@@ -67,7 +67,8 @@ class Keys:
         """The keys of those of `people` who have one."""
         found = {person: key for person in people if (key := self._kept.get(person))}
         if missing := [person for person in people if person not in found]:
-            rows = await self._line.execute("select user_id, key from sealing_keys where user_id = any(%s)", (missing,))
+            wanted = "select user_id, key from sealing_keys where user_id = any(%s)"
+            rows = await self._line.repeatable(wanted, (missing,))
             for person, key in rows:
                 if not self._gone.get(person):  # it may have been read before it was destroyed
                     self._kept.put(person, key)

@@ -16,6 +16,7 @@ from booking.refusals import NotFound
 from booking.roles import Scope
 from commands import api_keys
 from commands.api_keys import IssueApiKey, RevokeApiKey
+from commands.opaque import hashed
 
 router = APIRouter(
     prefix="/admin/api-keys",
@@ -48,13 +49,13 @@ async def issue(body: ApiKeyRequest, sender: TheSender) -> Response:
         IssueApiKey(
             user_id=body.user_id or sender.user.id,
             key_id=sender.new_id,
-            hash=api_keys.hash_of(key),
+            hash=hashed(key),
             called=body.name,
             scopes=body.scopes,
         )
     )
     kept = await api_keys.by_id(sender.rooms.journal, sender.new_id)
-    if kept is None or kept.hash != api_keys.hash_of(key):  # asked again under one Idempotency-Key
+    if kept is None or kept.hash != hashed(key):  # asked again under one Idempotency-Key
         raise Problem(409, "shown-before", "The key was shown before", "It is not kept: revoke it and issue another.")
     return await sender.answer(done, api_key_document(kept, body.scopes) | {"key": key}, status=201)
 

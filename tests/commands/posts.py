@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 from commands import deliveries, webhooks
 from commands.deciding import Deciding
 from commands.deliveries import Logged
-from commands.delivering import Delivering, Sending
+from commands.delivering import CONNECTED_WITHIN, Delivering, Sending
 from commands.destinations import Destinations, LooksUp, looked_up
 from commands.webhooks import EVENTS, AddWebhook, Secrets
 from journal.folding import Aggregates
@@ -72,10 +72,15 @@ class Post:
 
 @asynccontextmanager
 async def a_post(
-    place: Place, *, private: bool = True, look_up: LooksUp = looked_up, keys: tuple[str, ...] = (KEY,)
+    place: Place,
+    *,
+    private: bool = True,
+    look_up: LooksUp = looked_up,
+    connected_within: float = CONNECTED_WITHIN,
+    keys: tuple[str, ...] = (KEY,),
 ) -> AsyncIterator[Post]:
     destinations = Destinations(private=private, look_up=look_up)
-    sending = Sending(destinations)
+    sending = Sending(destinations, connected_within=connected_within)
     async with a_journal(place) as journal:
         deciding, secrets = Deciding(journal, Aggregates(journal)), Secrets(keys)
         yield Post(place, journal, deciding, Delivering(journal, deciding, secrets, sending), secrets, destinations)

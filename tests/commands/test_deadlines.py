@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -38,8 +39,8 @@ PATIENCE = 10.0  # seconds
 log = logging.getLogger(__name__)
 
 
-def expiry(done: Done[object], booking_id: UUID) -> Work:
-    return Work(EXPIRE, booking_id, done.position)
+def expiry(done: Done[Any]) -> Work:
+    return Work(EXPIRE, done.subject.id)
 
 
 async def ends(journal: Journal) -> list[tuple[type, UUID]]:
@@ -59,7 +60,7 @@ async def house(place: Place, deciding: Deciding) -> Deciding:
 
 async def test_the_end_of_a_slot_is_recorded_by_the_clock(place: Place, journal: Journal, house: Deciding) -> None:
     made = await book(house, hours(9, 10))
-    work = expiry(made, made.subject.id)
+    work = expiry(made)
     place.set_clock(at(10))
 
     await carry_out(house, [work])
@@ -74,7 +75,7 @@ async def test_the_end_of_a_slot_is_recorded_by_the_clock(place: Place, journal:
 
 async def test_nothing_is_recorded_before_the_end(place: Place, journal: Journal, house: Deciding) -> None:
     made = await book(house, hours(9, 10))
-    work = expiry(made, made.subject.id)
+    work = expiry(made)
     place.set_clock(at(10) - INSTANT)
     await carry_out(house, [work])
     assert await ends(journal) == []
@@ -88,13 +89,12 @@ async def test_however_often_and_wherever_it_is_carried_out_it_is_recorded_once(
     place: Place, journal: Journal, house: Deciding
 ) -> None:
     made = [await book(house, hours(n / 2 + 9, n / 2 + 9.5)) for n in range(20)]
-    works = [expiry(one, one.subject.id) for one in made]
-    stale = [Work(EXPIRE, work.booking_id, work.position + 1000) for work in works]  # taken before and after a move
+    works = [expiry(one) for one in made]
     place.set_clock(at(48))
 
     async with a_journal(place, name="another process") as elsewhere:
         other = Deciding(elsewhere, Aggregates(elsewhere))
-        await asyncio.gather(*(carry_out(one, [*works, *stale]) for one in (house, other) * 3))
+        await asyncio.gather(*(carry_out(one, works * 2) for one in (house, other) * 3))
         await carry_out(other, works * 2)
 
     assert Counter(await ends(journal)) == {(BookingExpired, work.booking_id): 1 for work in works}
@@ -104,21 +104,21 @@ async def test_a_booking_that_was_given_back_does_not_expire(place: Place, journ
     made = await book(house, hours(9, 10))
     await give_back(house, made.subject.id)
     place.set_clock(at(12))
-    await carry_out(house, [expiry(made, made.subject.id)] * 3)
+    await carry_out(house, [expiry(made)] * 3)
     assert await ends(journal) == [(BookingCancelled, made.subject.id)]
 
 
 async def test_a_booking_that_was_moved_expires_at_its_new_end(place: Place, journal: Journal, house: Deciding) -> None:
     made = await book(house, hours(9, 10))
-    before = expiry(made, made.subject.id)
+    work = expiry(made)
     move = ChangeBooking(booking_id=made.subject.id, start=at(15), end=at(16))
-    moved = await house.do(move, by=Author.person(ANA), request=request())
+    await house.do(move, by=Author.person(ANA), request=request())
     place.set_clock(at(10))
-    await carry_out(house, [before])
+    await carry_out(house, [work])
     assert await ends(journal) == []
 
     place.set_clock(at(16))
-    await carry_out(house, [before, expiry(moved, made.subject.id)])
+    await carry_out(house, [work, work])  # taken before and after it was moved
     assert await ends(journal) == [(BookingExpired, made.subject.id)]
 
 
@@ -129,13 +129,13 @@ async def test_what_nobody_decides_on_is_declined_by_the_clock_beside_what_expir
     await offer(house, DESK, requires_approval=True, approval_ttl=2 * HOUR, min_advance=timedelta(0))
     asked, kept = [await book(house, hours(n, n + 1), space=DESK) for n in (14, 15)]
     await house.do(ApproveBooking(booking_id=kept.subject.id), by=SYSTEM, request=request())
-    lapses = Work(DECLINE, asked.subject.id, asked.position)
+    lapses = Work(DECLINE, asked.subject.id)
     place.set_clock(at(10) - INSTANT)
-    await carry_out(house, [lapses, expiry(over, over.subject.id), Work(DECLINE, kept.subject.id, kept.position)])
+    await carry_out(house, [lapses, expiry(over), Work(DECLINE, kept.subject.id)])
     assert await ends(journal) == []
 
     place.set_clock(at(10))
-    works = [lapses, expiry(over, over.subject.id), Work(DECLINE, kept.subject.id, kept.position)]
+    works = [lapses, expiry(over), Work(DECLINE, kept.subject.id)]
     await carry_out(house, works)
     await carry_out(house, works)
 
@@ -178,7 +178,7 @@ async def test_who_gives_back_moves_and_expires_at_once_gets_one_outcome(
         async def clock(house: Deciding) -> None:
             ended: list[tuple[type, UUID]] = []
             while len({id for _, id in ended} | {id for what, id in told if what == "move"}) < SLOTS:
-                await carry_out(house, [expiry(one, one.subject.id) for one in made])
+                await carry_out(house, [expiry(one) for one in made])
                 ended = await ends(journal)
 
         async with asyncio.timeout(30):
@@ -332,7 +332,7 @@ async def test_what_could_not_be_sent_is_sent_again_when_the_loan_ends(
         await until_recorded(journal, made.subject.id)
         took = asyncio.get_running_loop().time() - began
     assert caplog.messages == ["not sent: the broker is away", "not sent: this is over"]
-    assert actors.sent == [[expiry(made, made.subject.id)]] * 2
+    assert actors.sent == [[expiry(made)]] * 2
     assert took > LENT.total_seconds() - 1
 
 

@@ -1,8 +1,10 @@
 """Deliveries to real receivers: signed, in order per booking, again while they fail, to nowhere else."""
 
+import socket
 import ssl
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -388,6 +390,25 @@ async def test_what_was_judged_is_what_is_connected_to(place: Place, receiver: R
         assert await post.states(webhook_id) == [("delivered", 1)]
     assert (len(judged.received), receiver.received) == (1, [])
     assert judged.received[0].headers["host"] == f"localhost:{receiver.port}"
+
+
+async def test_of_a_host_with_several_addresses_one_that_swallows_everything_keeps_nobody_from_the_next(
+    place: Place, receiver: Receiver
+) -> None:
+    async with a_post(place, look_up=lambda _host, _port: ["127.0.0.2", "127.0.0.1"], connected_within=0.1) as post:
+        webhook_id = await post.add(receiver, host="localhost")
+        enter(place, FIRST)
+        with swallowing("127.0.0.2", receiver.port):
+            await post.settle()
+
+        assert await post.states(webhook_id) == [("delivered", 1)]
+
+
+@contextmanager
+def swallowing(host: str, port: int) -> Iterator[None]:
+    """An address that answers nobody who wants to connect: its only place is taken."""
+    with socket.create_server((host, port), backlog=0), socket.create_connection((host, port)):
+        yield
 
 
 async def test_no_proxy_that_the_environment_names_is_asked(

@@ -195,7 +195,7 @@ async def test_a_request_is_tentative_until_it_is_decided_on(post: Post) -> None
     await post.do(RejectBooking(booking_id=rejected, reason="Painters"), by=CLEO)
     decided = await post.send()
     post.place.set_clock(at(12, TUESDAY))
-    await carry_out(post.deciding, [Work(DECLINE, declined, 0)])
+    await carry_out(post.deciding, [Work(DECLINE, declined)])
     lapsed = await post.send()
 
     assert {mail.subject.partition(":")[0] for mail in asked} == {"Requested"}

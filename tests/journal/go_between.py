@@ -9,6 +9,9 @@ from pathlib import Path
 
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+WHATEVER = ""
+"""Words that are in everything that is said."""
+
 
 async def nothing() -> None:
     """What happens meanwhile, usually."""

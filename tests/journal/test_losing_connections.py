@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from uuid import UUID, uuid4
 
@@ -13,8 +13,8 @@ import pytest
 from journal import chain, tags
 from journal.connection import Unavailable
 from journal.journal import Journal
-from tests.examples import DESK, ROOM
-from tests.journal.go_between import GoBetween
+from tests.examples import ANA, DESK, MONDAY_8AM, ROOM
+from tests.journal.go_between import WHATEVER, GoBetween
 from tests.journals import Place, a_journal, activated, entry
 
 
@@ -112,15 +112,38 @@ async def test_a_reader_does_not_notice_a_connection_lost_once(between: GoBetwee
     assert far.era == 2
 
 
-async def test_other_readers_are_told(between: GoBetween, far: Journal):
+async def test_other_readers_do_not_notice_it_either(place: Place, between: GoBetween, far: Journal):
+    place.set_clock(MONDAY_8AM)
+    await far.append(await entry(far))
+    readers: list[Callable[[], Awaitable[object]]] = [
+        far.head,
+        lambda: far.page(0, 10),
+        lambda: far.rows(0, 10),
+        lambda: far.of_tag(tags.space(ROOM)),
+        lambda: far.of_tags_between("a", "z"),
+        lambda: far.user_facts(after=0),
+        lambda: far.ages([1]),
+        lambda: far.origins(0, 1),
+        lambda: far.keys.of([ANA]),
+    ]
+
+    for reads in readers:
+        found = await reads()
+        between.lose_answer(WHATEVER)
+        assert await reads() == found
+
+    assert far.era == 1 + len(readers)
+
+
+async def test_who_asks_what_may_change_something_is_told(between: GoBetween, far: Journal):
     await far.head()
-    between.lose_answer("a lost tag")
+    between.lose_answer("delete from due")
 
     with pytest.raises(Unavailable) as lost:
-        await far.of_tag("a lost tag")
+        await far.query("delete from due", {})
 
     assert lost.value.unknown
-    assert await far.of_tag("a lost tag") == []
+    assert await far.query("delete from due", {}) == []
 
 
 async def test_a_caller_that_went_away_is_not_asked_for_again(place: Place, between: GoBetween, far: Journal):

@@ -68,6 +68,26 @@ async def test_who_goes_away_leaves_the_line_to_those_who_wait(line: Line):
     assert await line.execute(BACKEND) == [(backend,)]
 
 
+async def test_who_asks_when_the_turn_passes_on_waits_no_longer_than_it_may(place: Place, line: Line):
+    """At that moment nobody has it, and yet it is somebody else's."""
+
+    async def asked_twice() -> None:
+        await line.execute("select 1")
+        await line.execute("select 2", within=0.1)
+
+    asking = asyncio.create_task(asked_twice())
+    await asyncio.sleep(0)
+    with place.role() as other:
+        other.execute("select pg_advisory_lock(2)")
+        next_one = asyncio.create_task(line.execute("select pg_advisory_lock(2), pg_advisory_unlock(2)"))
+
+        with pytest.raises(Unavailable, match="those who asked before"):
+            await asking
+        assert not next_one.done()
+
+    await next_one
+
+
 async def test_a_session_that_ends_while_nobody_asks_is_missed_by_nobody(place: Place, line: Line):
     (backend,) = (await line.execute(BACKEND))[0]
     session = line._session
