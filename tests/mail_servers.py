@@ -73,6 +73,7 @@ class Server:
     to_recipient: Callable[[str], str] = _fine
     to_mail: Callable[[str], str] = _fine
     asked: int = 0
+    handed: int = 0
     hangs: bool = False
     replies: asyncio.Event = field(default_factory=_set)
     url: str = ""
@@ -103,10 +104,11 @@ class Server:
     async def handle_DATA(self, _server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
         content, to = cast("bytes", envelope.content), envelope.rcpt_tos[0]
         reply = self.to_mail(to)
+        self.handed += 1
         if reply.startswith("250"):
             message = cast("EmailMessage", message_from_string(content.decode(), policy=default))
             self.mails.append(Mail(to, content, message))
-            await self._tell()
+        await self._tell()
         await self.replies.wait()
         return reply
 

@@ -73,6 +73,10 @@ async def keys_telling(redis: Redis, *words: str) -> list[str]:
                 value = await redis.get(key)
             case b"zset":
                 value = await redis.zrange(key, 0, -1)
+            case b"set":
+                value = await redis.smembers(key)
+            case b"hash":
+                value = [part for entry in (await redis.hgetall(key)).items() for part in entry]
             case b"none":
                 continue
             case _:

@@ -241,7 +241,7 @@ async def test_a_change_waits_for_a_reminder_that_is_being_sent_and_not_for_one_
     post.server.to_mail = lambda _: "250 OK" if taken else "451 4.3.0 later"
     post.server.replies.clear()
     sending = asyncio.create_task(post.mailing().send(reminder))
-    await post.server.until(lambda: post.server.asked == 2)
+    await post.server.until(lambda: post.server.handed == 2)
     await post.do(ChangeBooking(booking_id=booking_id, start=at(15, TUESDAY), end=at(16, TUESDAY)), by=CLEO)
     assert await post.send(remind_before=3 * HOUR) == []
     post.server.replies.set()
