@@ -19,9 +19,9 @@ from booking.refusals import Refusal
 from journal import codec, tags
 from journal.chain import COLUMNS, Row
 from journal.connection import CONNECT_WITHIN, Line, Unavailable, conninfo
+from journal.grouping import Asked, Grouping
 from journal.sealing import Keys
 from journal.tallies import Histogram
-from journal.writer import Asked, Grouping
 
 PER_TAG = 500
 """Facts read of one tag at a time, so that nobody waits long beside a reader of a long history."""

@@ -10,7 +10,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 
-from journal.writer import Asked, Grouping
+from journal.grouping import Asked, Grouping
 
 CONNECT_WITHIN = 0.5  # seconds
 

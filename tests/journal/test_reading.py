@@ -11,8 +11,8 @@ from booking.events import UserRegistered
 from journal import tags
 from journal.codec import UnknownFact
 from journal.connection import Unavailable
+from journal.grouping import SHARED_BY, Asked, Grouping
 from journal.journal import Journal
-from journal.writer import SHARED_BY, Asked, Grouping
 from tests.examples import ANA, BEN, CLEO, DESK, MONDAY_8AM, ROOM, created, hours, registered, space_created
 from tests.journals import Place, activated, entry, rings
 
