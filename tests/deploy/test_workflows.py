@@ -178,8 +178,8 @@ def test_a_pull_request_is_held_against_the_facts_it_goes_into() -> None:
 
     assert job["if"] == "github.event_name == 'pull_request'"
     assert checkout["with"]["fetch-depth"] == 2, "the merge, and what it goes into"
-    assert "HEAD^1 docs/reference/events" in compare["run"]
-    assert 'make reference ARGS="--since $RUNNER_TEMP/docs/reference/events"' in compare["run"]
+    assert "HEAD^1 docs/events" in compare["run"]
+    assert 'make reference ARGS="--since $RUNNER_TEMP/docs/events"' in compare["run"]
 
 
 def test_no_process_is_replaced_before_the_schema_is_up_to_date() -> None:

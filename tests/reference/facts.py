@@ -8,8 +8,8 @@ from typing import Any, get_args
 from booking import events
 from journal.codec import FORMS, Form
 
-PAGE = Path("docs/reference/events.md")
-SCHEMAS = Path("docs/reference/events")
+PAGE = Path("docs/events.md")
+SCHEMAS = Path("docs/events")
 
 Schema = dict[str, Any]
 
