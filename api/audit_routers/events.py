@@ -75,7 +75,7 @@ class FactDocument(BaseModel):
 @router.get(
     "",
     response_model=list[FactDocument],
-    responses=refusing(also={422: ["bad-range"]}),
+    responses=refusing(also={422: ["bad-range"]}) | {200: {"headers": {"Journal-Position": {}, "Link": {}}}},
     openapi_extra=parameters(EventsAsked, of_view=False),
 )
 async def events(request: Request) -> Response:

@@ -24,7 +24,7 @@ from api.app import ROUTERS, create_app
 from api.callers import Callers
 from api.command_routers import dev
 from api.origins import Origins
-from api.problems import CODES, PROBLEM_JSON
+from api.problems import CODES, PROBLEM, PROBLEM_JSON
 from api.protocol import Protocol
 from api.rooms import Rooms
 from api.streams import Streams
@@ -53,6 +53,8 @@ SECRET = "a secret for tests that is long enough to sign with"
 LIFE = timedelta(minutes=15)
 NOW = datetime.now(UTC)
 GENEROUS = Limits(**dict.fromkeys((field.name for field in fields(Limits)), 1_000_000))
+_ALLOWED = dict(Origins(["https://there"]).allowing(b"https://there"))
+TOLD = _ALLOWED[b"access-control-expose-headers"].decode().split(", ")  # the headers that are for clients
 
 
 @dataclass(slots=True)
@@ -108,18 +110,22 @@ class House:
         await self._must_be_described(answer)
 
     async def _must_be_described(self, answer: Answer) -> None:
-        """Fail for an answer, other than a fault, that the OpenAPI document does not know of its operation."""
+        """Fail for an answer, other than a fault, that has what the OpenAPI document does not know of its operation."""
         method, path, status = answer.request.method, answer.request.url.path, str(answer.status_code)
         for route in self.made.routes:
             if isinstance(route, APIRoute) and method in route.methods and route.path_regex.match(path):
                 if not route.include_in_schema or status == "500":
                     return
                 responses = _described(self.made, route.path_format)[method.lower()]["responses"]
-                assert status in responses, f"{method} {route.path} answers {status}, which OpenAPI does not tell"
+                where = f"{method} {route.path} answers {status}"
+                assert status in responses, f"{where}, which OpenAPI does not tell"
+                untold = {name for name in TOLD if name in answer.headers} - responses[status]["headers"].keys()
+                assert not untold, f"{where} with {untold}, which OpenAPI does not tell"
                 if answer.headers.get("Content-Type") == PROBLEM_JSON:
-                    code = orjson.loads(await answer.aread())["type"].rpartition(":")[2]
-                    known = responses[status][CODES]
-                    assert code in known, f"{method} {route.path} answers {status} {code}, which OpenAPI does not tell"
+                    problem = orjson.loads(await answer.aread())
+                    code = problem["type"].rpartition(":")[2]
+                    assert code in responses[status][CODES], f"{where} {code}, which OpenAPI does not tell"
+                    assert problem.keys() <= PROBLEM["properties"].keys(), f"{where} {code} with {problem.keys()}"
                 return
 
     async def user(self, role: Role = Role.STUDENT, *, limit: int = 5) -> UUID:

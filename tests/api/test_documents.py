@@ -56,6 +56,18 @@ async def test_every_operation_says_what_it_answers_and_with_which_problems_it_e
                 assert problem["headers"]["Retry-After"]["required"]
 
 
+async def test_what_comes_with_a_refused_booking_and_with_an_answer_that_did_not_wait_is_told(
+    whole: dict[str, Any],
+) -> None:
+    alternatives = whole["components"]["schemas"]["Problem"]["properties"]["alternatives"]
+    assert alternatives["items"]["required"] == ["start", "end"]
+    for (method, path), operation in operations(whole).items():
+        waits = "Idempotency-Key" in {one["name"] for one in operation.get("parameters", ())}
+        for status, response in operation["responses"].items():
+            applied = waits and status < "300"
+            assert ("Preference-Applied" in response["headers"]) is applied, (method, path, status)
+
+
 async def test_every_operation_has_an_id_of_its_own(openapi: dict[str, Any]) -> None:
     ids = [operation["operationId"] for operation in operations(openapi).values()]
 
