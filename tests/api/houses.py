@@ -39,6 +39,7 @@ from commands.letters import Letter, Letters
 from commands.sessions import Sessions
 from commands.users import RegisterUser
 from commands.webhooks import Secrets
+from daybook import logs
 from daybook.embedded import Stores
 from journal.connection import Line, Unavailable
 from journal.folding import Aggregates
@@ -47,6 +48,7 @@ from projections import activity, availability, bookings, spaces, utilisation
 from projections.following import Follower
 from projections.reading import Views
 from tests.api.served import InTurns, Served, forwarded, left_out
+from tests.hearing import EAR
 from tests.journals import Place
 
 SECRET = "a secret for tests that is long enough to sign with"
@@ -93,7 +95,7 @@ class House:
             else ASGITransport(self.app, client=(address, 123)),
             base_url="http://daybook",
             headers=headers,
-            event_hooks={"request": [self._read_after], "response": [self._be_told]},
+            event_hooks={"request": [EAR.sent, self._read_after], "response": [EAR.answered, self._be_told]},
         )
         self.clients.append(client)
         return client
@@ -223,7 +225,8 @@ async def a_house(
         secure_cookies=secure_cookies,
         unverified_may_book=unverified_may_book,
     )
-    app = create_app(rooms, version="1.2.3", described=described, reset=reset)
+    tell = logs.telling(for_people=False)
+    app = create_app(rooms, version="1.2.3", described=described, reset=reset, tell=tell)
     house = House(rooms, app, following, None if served else letters, place)
     following_here = following and not served
     follower = asyncio.create_task(Follower(stores.redis_url, place.schema, journal).run()) if following_here else None
@@ -278,7 +281,9 @@ async def _views_answer(views: Views) -> None:
 async def listening(house: House, http: type[Protocol] = Protocol) -> AsyncIterator[str]:
     """The address at which the façade answers HTTP, from this very process."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(house.app, http=http, lifespan="off", proxy_headers=False, log_config=None)
+        config = uvicorn.Config(
+            house.app, http=http, lifespan="off", proxy_headers=False, access_log=False, log_config=None
+        )
         config.load()
         server = uvicorn.Server(config)
         server.lifespan = config.lifespan_class(config)
