@@ -67,18 +67,18 @@ class House:
     made: FastAPI
     following: bool = True
     written: list[Letter] | None = None
-    place: Place | None = None
+    urls: Sequence[str] = ()
     clients: list[AsyncClient] = field(default_factory=list)
     _told: int = 0
 
     @property
     def app(self) -> FastAPI:
-        return left_out("the application is in another process") if isinstance(self.place, Served) else self.made
+        return left_out("the application is in another process") if self.urls else self.made
 
     @property
     def asgi(self) -> ASGIApp:
         """What answers a connection that a test holds in its own hands; where there are several, always the same."""
-        return partial(forwarded, self.place.urls[0]) if isinstance(self.place, Served) else self.made
+        return partial(forwarded, self.urls[0]) if self.urls else self.made
 
     @property
     def letters(self) -> list[Letter]:
@@ -90,9 +90,7 @@ class House:
         if user_id is not None:
             headers |= {"Authorization": f"Bearer {self.rooms.tokens.issued_to(user_id)}"}
         client = AsyncClient(
-            transport=InTurns(self.place.urls, address)
-            if isinstance(self.place, Served)
-            else ASGITransport(self.app, client=(address, 123)),
+            transport=InTurns(self.urls, address) if self.urls else ASGITransport(self.app, client=(address, 123)),
             base_url="http://daybook",
             headers=headers,
             event_hooks={"request": [EAR.sent, self._read_after], "response": [EAR.answered, self._be_told]},
@@ -170,31 +168,25 @@ async def a_house(
     proxies: Sequence[Network] = (),
     window: int = MINUTE,
     redis_url: str | None = None,
-    private_webhooks: bool = False,
     origins: Sequence[str] = (),
     described: bool = True,
 ) -> AsyncIterator[House]:
     """The façade over the journal at `place`; `keys` take the place of our secret key."""
-    served = isinstance(place, Served)
-    if served and (
-        url
-        or keys
-        or secure_cookies
-        or not unverified_may_book
-        or proxies
-        or redis_url
-        or private_webhooks
-        or origins
-        or not described
-        or (limits, window) != (GENEROUS, MINUTE)
-    ):
-        left_out("it has settings of its own")
+    urls: Sequence[str] = ()
+    if isinstance(place, Served):
+        if limits != GENEROUS or window != MINUTE or proxies:
+            left_out("it has limits of its own")
+        if url or redis_url:
+            left_out("its stores are away")
+        if not unverified_may_book:
+            left_out("letters are written in another process")
+        urls = place.told(_settings(keys, origins, in_production=secure_cookies or not described))
     keys, letters = [*keys, SECRET], list[Letter]()
     journal = Journal(url or place.url, place.schema)
     views = Views(stores.redis_url, place.schema, journal)
     line, writing = (Line(place.url, place.schema, name=name) for name in ("sessions", "letters"))
     passwords = Passwords(rounds=rounds)
-    destinations = Destinations(private=private_webhooks)
+    destinations = Destinations(private=False)
     tokens = Tokens(keys, life=LIFE)
     callers = Callers(journal)
     throttling = Throttling(
@@ -227,11 +219,11 @@ async def a_house(
     )
     tell = logs.telling(for_people=False)
     app = create_app(rooms, version="1.2.3", described=described, reset=reset, tell=tell)
-    house = House(rooms, app, following, None if served else letters, place)
-    following_here = following and not served
+    house = House(rooms, app, following, None if urls else letters, urls)
+    following_here = following and not urls
     follower = asyncio.create_task(Follower(stores.redis_url, place.schema, journal).run()) if following_here else None
     try:
-        async with nullcontext() if served else app.router.lifespan_context(app):
+        async with nullcontext() if urls else app.router.lifespan_context(app):
             if following:
                 await _views_answer(views)
             yield house
@@ -249,6 +241,16 @@ async def a_house(
         await writing.close()
         await line.close()
         await journal.close()
+
+
+def _settings(keys: Sequence[str], origins: Sequence[str], *, in_production: bool) -> dict[str, str]:
+    """What processes of their own are told for such a house, besides what all are told."""
+    told = {"CORS_ORIGINS": ",".join(origins)} if origins else {}
+    if keys:
+        told |= {"SECRET_KEY": keys[0], "PREVIOUS_SECRET_KEY": SECRET}
+    if in_production:
+        told |= {"APP_ENV": "production", "PASSWORD_ROUNDS": "10"}
+    return told
 
 
 _documents: dict[int, dict[str, Any]] = {}
