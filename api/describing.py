@@ -31,12 +31,24 @@ _HEADERS: Mapping[str, tuple[str, Node]] = {
     "Link": ('The next page, rel="next"; none on the last one (RFC 8288).', {}),
     "Location": ("Where what was made can be asked for, if it can.", {}),
     "Journal-Position": ("The position of the journal with which this is done.", {"pattern": "^[0-9]+$"}),
+    "Preference-Applied": ("`respond-async` where the answer did not wait for the views (RFC 7240 §3).", {}),
     "Projection-Position": ("Up to which position this shows the journal.", {"pattern": "^[0-9]+$"}),
     "Retry-After": ("Seconds after which asking again may do.", {"pattern": "^[0-9]+$"}),
     "WWW-Authenticate": ("How to sign in (RFC 6750 §3).", {}),
     "RateLimit": ("What is left, and for how many seconds (draft-ietf-httpapi-ratelimit-headers).", {}),
     "RateLimit-Policy": ("How many there may be in how many seconds.", {}),
 }
+_COUNTED = {
+    ("POST", "/auth/register"),
+    ("POST", "/auth/login"),
+    ("POST", "/auth/password"),
+    ("POST", "/auth/password-reset/request"),
+    ("POST", "/auth/password-reset/confirm"),
+    ("POST", "/auth/verify/request"),
+    ("DELETE", "/auth/me"),
+}
+"""What has limits of its own, and tells what is left of them."""
+
 _MEANING: Mapping[str, str] = {
     "400": "The request cannot be read",
     "401": "Nobody knows who is asking",
@@ -79,7 +91,7 @@ def _complete(operation: Node, route: APIRoute, method: str) -> None:
         response = responses.setdefault(status, {})
         response[CODES] = [*codes, *(code for code in response.get(CODES, ()) if code not in codes)]
     for status, response in responses.items():
-        _complete_response(status, response, operation)
+        _complete_response(status, response, operation, is_counted=(method, route.path) in _COUNTED)
     operation["responses"] = dict(sorted(responses.items()))
     for body in (operation.get("requestBody"), *responses.values()):
         for media in (body or {}).get("content", {}).values():
@@ -124,7 +136,7 @@ def _problems(operation: Node, route: APIRoute) -> dict[str, list[str]]:
     return problems
 
 
-def _complete_response(status: str, response: Node, operation: Node) -> None:
+def _complete_response(status: str, response: Node, operation: Node, *, is_counted: bool) -> None:
     taken = {parameter["name"] for parameter in operation.get("parameters", ())}
     required, told = ["X-Request-ID"], list(response.pop("headers", ()))
     if status in _MEANING:
@@ -136,18 +148,19 @@ def _complete_response(status: str, response: Node, operation: Node) -> None:
         }
         response["content"] = {PROBLEM_JSON: media}
         required += {"401": ["WWW-Authenticate"], "429": ["Retry-After"], "503": ["Retry-After"]}.get(status, [])
-        told += ["RateLimit", "RateLimit-Policy"] if status == "429" else []
     else:
         if response.get("description") == "Successful Response":
             response["description"] = operation["summary"]
         if "Idempotency-Key" in taken:
             required.append("Journal-Position")
+            told.append("Preference-Applied")
         if "If-None-Match" in taken:
             required += ["ETag", "Projection-Position"]
         elif "If-Match" in taken or status == "201":
             told.append("ETag")
         told += ["Location"] if status == "201" else []
         told += ["Link"] if "cursor" in taken else []
+    told += ["RateLimit", "RateLimit-Policy"] if is_counted or status == "429" else []
     response["headers"] = {name: _header(name, required=name in required) for name in (*required, *told)}
 
 

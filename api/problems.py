@@ -125,6 +125,8 @@ _CODE_AND_DETAIL = {
     "required": ["code", "detail"],
     "properties": {"code": {"type": "string"}, "detail": {"type": "string"}},
 }
+_INSTANT = {"type": "string", "format": "date-time"}
+_SLOT = {"type": "object", "required": ["start", "end"], "properties": {"start": _INSTANT, "end": _INSTANT}}
 PROBLEM_JSON = "application/problem+json"
 PROBLEM: dict[str, Any] = {
     "type": "object",
@@ -140,6 +142,11 @@ PROBLEM: dict[str, Any] = {
             "type": "array",
             "description": "Every rule that says no, each with what else it carries.",
             "items": _CODE_AND_DETAIL,
+        },
+        "alternatives": {
+            "type": "array",
+            "description": "For a refused booking up to three slots near the one asked for that would be accepted.",
+            "items": _SLOT,
         },
         "errors": {
             "type": "array",

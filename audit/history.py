@@ -126,18 +126,19 @@ async def page(
     after: int = 0,
     limit: int,
     look_for: timedelta = LOOK_FOR,
+    at_once: int = AT_ONCE,
 ) -> Page:
     """The facts above position `after` that fit, recorded in `[since, before)`, at most `limit`. Raises `Unavailable`.
 
-    A tag and a time lead straight to their facts. For a type and an author all others are looked through, for as long
-    as `look_for`: the page may then hold few facts or none and yet not be at the end.
+    A tag and a time lead straight to their facts. For a type and an author all others are looked through, `at_once` by
+    one statement, for as long as `look_for`: the page may then hold few facts or none and yet not be at the end.
     """
     _, end, _ = await journal.head()
     if before is not None:
         end = min(end, await _last_before(journal, before))
     if since is not None:
         after = max(after, await _last_before(journal, since))
-    at_once = AT_ONCE if type or actor else limit
+    at_once = at_once if type or actor else limit
     clock = asyncio.get_running_loop().time
     until = clock() + look_for.total_seconds()
     found: list[Fact] = []
@@ -159,10 +160,10 @@ async def page(
     return Page(found, min(after, end), after >= end)
 
 
-async def of_tags(journal: Journal, wanted: Sequence[str]) -> AsyncIterator[Fact]:
+async def of_tags(journal: Journal, wanted: Sequence[str], *, at_once: int = PER_TAG) -> AsyncIterator[Fact]:
     """Every fact there is now that bears one of the tags, in order, each once. Raises `Unavailable`."""
     _, end, _ = await journal.head()
-    async for fact in _up_to(journal, wanted, end):
+    async for fact in _up_to(journal, wanted, end, at_once=at_once):
         yield fact
 
 
@@ -199,10 +200,10 @@ async def booking_as_of(journal: Journal, booking_id: UUID, as_of: int | datetim
     return AsOf(booking, position, moment, facts)
 
 
-async def _up_to(journal: Journal, wanted: Sequence[str], end: int) -> AsyncIterator[Fact]:
+async def _up_to(journal: Journal, wanted: Sequence[str], end: int, *, at_once: int = PER_TAG) -> AsyncIterator[Fact]:
     after = 0
-    while positions := await _bearing(journal, wanted, after=after, to=end, limit=PER_TAG):
-        everything = {"positions": positions, "type": None, "actor": None, "limit": PER_TAG}
+    while positions := await _bearing(journal, wanted, after=after, to=end, limit=at_once):
+        everything = {"positions": positions, "type": None, "actor": None, "limit": at_once}
         for fact in await _read(journal, await journal.query(_AT, everything)):
             yield fact
         after = positions[-1]

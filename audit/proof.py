@@ -110,7 +110,13 @@ def reading(url: str, schema: str) -> Iterator[psycopg.Connection[TupleRow]]:
         yield connection
 
 
-def verify(connection: psycopg.Connection[TupleRow], told: Told = lambda *_: None, *, page: int = PAGE) -> Head:
+def verify(
+    connection: psycopg.Connection[TupleRow],
+    told: Told = lambda *_: None,
+    *,
+    page: int = PAGE,
+    tags_at_once: int = TAGS_AT_ONCE,
+) -> Head:
     """Where the journal ends, if it is whole from its id to there. Raises `Broken`, `CannotCheck`.
 
     What is recorded meanwhile is not looked at. The chain comes first: what a tag should be is known only from a fact
@@ -119,7 +125,7 @@ def verify(connection: psycopg.Connection[TupleRow], told: Told = lambda *_: Non
     connection.prepare_threshold = 0
     try:
         connection.execute("set enable_sort = off")  # tags are grouped by page, and there are few pages
-        return _Walk(connection, told, page).whole()
+        return _Walk(connection, told, page, tags_at_once).whole()
     except UnknownFormat as error:
         raise CannotCheck(f"{error}: a newer Daybook wrote it") from None
     except psycopg.Error as error:
@@ -134,10 +140,11 @@ def _line(error: psycopg.Error) -> str:
 class _Walk:
     """One verification."""
 
-    def __init__(self, connection: psycopg.Connection[TupleRow], told: Told, page: int) -> None:
+    def __init__(self, connection: psycopg.Connection[TupleRow], told: Told, page: int, tags_at_once: int) -> None:
         self._cursor = connection.cursor(binary=True)
         self._told = told
         self._page = page
+        self._tags_at_once = tags_at_once
         self._seed = secrets.randbits(63)
 
     def whole(self) -> Head:
@@ -181,10 +188,10 @@ class _Walk:
         return pages, min(astray, default=None)
 
     def _stretches_of_tags(self) -> Iterator[_Bounds]:
-        """The bounds of every `TAGS_AT_ONCE` rows of `event_tags`, in the order in which they are looked up."""
+        """The bounds of every so many rows of `event_tags`, in the order in which they are looked up."""
         tag, position, is_last = "", -(2**63), False
         while not is_last:
-            first: _Bounds = {"tag": tag, "position": position, "many": TAGS_AT_ONCE}
+            first: _Bounds = {"tag": tag, "position": position, "many": self._tags_at_once}
             tag, position, is_last = self._cursor.execute(_STRETCH, first).fetchone() or (tag, position, True)
             yield first | {"last_tag": tag, "last_position": position}
 

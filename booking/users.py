@@ -1,4 +1,4 @@
-"""Users as the rules see them: role, state and limit. Names and addresses are no business of theirs."""
+"""Users as the rules see them: what they may do. Names and addresses are no business of theirs."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,7 +33,9 @@ from booking.roles import Role, Scope
 
 @dataclass(slots=True)
 class User:
-    """One user's role, state and limit."""
+    """One user's role, state and limit, whether their address is verified, how often they changed their password, and
+    what their API keys are good for.
+    """
 
     id: UUID
     exists: bool = False

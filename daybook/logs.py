@@ -29,36 +29,42 @@ from daybook.operating import printable
 WATCHED = "/health"
 """Routes that begin so are asked for by machines again and again: of them a line is written at DEBUG alone."""
 
+UNHEARD = ("httpx", "httpcore")
+"""Loggers whose warnings alone are told: they tell whole addresses and headers, which may hold a token."""
+
 _requests = logging.getLogger("requests")
 
 
 def configure(level: str, *, for_people: bool) -> None:
     """Have every logger write to standard output from here on."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(formatter(for_people=for_people))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    for name in UNHEARD:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def formatter(*, for_people: bool) -> logging.Formatter:
+    """What makes a line of whatever a logger is told."""
     render: Processor = structlog.processors.JSONRenderer(serializer=_json)
     if for_people:
         render = structlog.dev.ConsoleRenderer(
             colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
         )
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(
-        ProcessorFormatter(
-            foreign_pre_chain=[
-                structlog.stdlib.add_log_level,
-                structlog.stdlib.add_logger_name,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-            ],
-            processors=[
-                ProcessorFormatter.remove_processors_meta,
-                _for_request,
-                _plain_exception,
-                _on_one_line,
-                render,
-            ],
-        )
+    return ProcessorFormatter(
+        foreign_pre_chain=[
+            structlog.stdlib.add_log_level,
+            structlog.stdlib.add_logger_name,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+        ],
+        processors=[
+            ProcessorFormatter.remove_processors_meta,
+            _for_request,
+            _plain_exception,
+            _on_one_line,
+            render,
+        ],
     )
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    for name in ("httpx", "httpcore"):  # they tell whole addresses and headers, which may hold a token
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def telling(*, for_people: bool) -> Tell:

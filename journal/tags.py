@@ -63,7 +63,7 @@ def booking(booking_id: UUID) -> str:
 
 
 def user(user_id: UUID) -> str:
-    """The user's role, state and limit."""
+    """The user's role, state and limit, what came of their address and password, and their API keys."""
     return f"user:{_text(user_id)}"
 
 

@@ -12,6 +12,8 @@ from daybook import embedded
 from daybook.embedded import Stores
 from daybook.settings import Settings
 
+pytest_plugins = ["tests.hearing"]
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(

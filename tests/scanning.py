@@ -1,4 +1,5 @@
-"""What no log may hold: looked for in every log of every process of ours that a test has started."""
+"""What no log may hold: looked for in every log of every process of ours that a test has started, and in what is logged
+and written in the process of the tests (`tests/hearing.py`)."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -25,12 +26,16 @@ _SECRETS = (
 
 def secrets_in(log: Path, more: Iterable[str] = ()) -> Iterator[str]:
     """What is secret in a log and the line it stands in; `more` are this test's own secrets."""
-    text = log.read_text(errors="replace")
+    return (f"{found} in {log.name}: {line}" for found, line in found_in(log.read_text(errors="replace"), more))
+
+
+def found_in(text: str, more: Iterable[str] = ()) -> Iterator[tuple[str, str]]:
+    """What is secret in a text, each with its line."""
     for name, begin, then in (*_SECRETS, *((f"“{one}”", one, "") for one in more)):
         if begin in text:
             for found in re.finditer(re.escape(begin) + then, text):
                 line = text[text.rfind("\n", 0, found.start()) + 1 :].partition("\n")[0]
-                yield f"{name} in {log.name}: {line}"
+                yield name, line
 
 
 def must_hold_no_secret(log: Path) -> None:

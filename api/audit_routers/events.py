@@ -1,5 +1,6 @@
 """History: every fact, with who entered it, when, and under which request."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -17,6 +18,7 @@ from api.problems import PROBLEMS, Problem, refusing
 from api.queries import InstantInQuery, asked, parameters
 from api.rooms import rooms_of
 from audit import history
+from audit.history import Page
 from journal.codec import FORMS
 
 router = APIRouter(
@@ -75,7 +77,7 @@ class FactDocument(BaseModel):
 @router.get(
     "",
     response_model=list[FactDocument],
-    responses=refusing(also={422: ["bad-range"]}),
+    responses=refusing(also={422: ["bad-range"]}) | {200: {"headers": {"Journal-Position": {}, "Link": {}}}},
     openapi_extra=parameters(EventsAsked, of_view=False),
 )
 async def events(request: Request) -> Response:
@@ -86,10 +88,14 @@ async def events(request: Request) -> Response:
     wanted = asked(request, EventsAsked)
     if wanted.since is not None and wanted.before is not None and wanted.since >= wanted.before:
         raise Problem(422, "bad-range", "The range is none", "Give from before to.")
-    page = await history.page(rooms_of(request).journal, **dict(wanted))
+    return answered(await history.page(rooms_of(request).journal, **dict(wanted)), request.query_params)
+
+
+def answered(page: Page, asked_with: Mapping[str, str]) -> Response:
+    """The facts of a page, how far it looked, and where it goes on."""
     headers = {"Journal-Position": str(page.to)}
     if not page.at_end:
-        query = urlencode({**request.query_params, "after": page.to})
+        query = urlencode({**asked_with, "after": page.to})
         headers["Link"] = f'<{router.prefix}?{query}>; rel="next"'
     documents = [fact.document() for fact in page.facts]
     return Response(orjson.dumps(documents, option=orjson.OPT_UTC_Z), headers=headers, media_type=JSON)

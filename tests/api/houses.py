@@ -24,7 +24,7 @@ from api.app import ROUTERS, create_app
 from api.callers import Callers
 from api.command_routers import dev
 from api.origins import Origins
-from api.problems import CODES, PROBLEM_JSON
+from api.problems import CODES, PROBLEM, PROBLEM_JSON
 from api.protocol import Protocol
 from api.rooms import Rooms
 from api.streams import Streams
@@ -39,6 +39,7 @@ from commands.letters import Letter, Letters
 from commands.sessions import Sessions
 from commands.users import RegisterUser
 from commands.webhooks import Secrets
+from daybook import logs
 from daybook.embedded import Stores
 from journal.connection import Line, Unavailable
 from journal.folding import Aggregates
@@ -47,12 +48,15 @@ from projections import activity, availability, bookings, spaces, utilisation
 from projections.following import Follower
 from projections.reading import Views
 from tests.api.served import InTurns, Served, forwarded, left_out
+from tests.hearing import EAR
 from tests.journals import Place
 
 SECRET = "a secret for tests that is long enough to sign with"
 LIFE = timedelta(minutes=15)
 NOW = datetime.now(UTC)
 GENEROUS = Limits(**dict.fromkeys((field.name for field in fields(Limits)), 1_000_000))
+_ALLOWED = dict(Origins(["https://there"]).allowing(b"https://there"))
+TOLD = _ALLOWED[b"access-control-expose-headers"].decode().split(", ")  # the headers that are for clients
 
 
 @dataclass(slots=True)
@@ -63,18 +67,18 @@ class House:
     made: FastAPI
     following: bool = True
     written: list[Letter] | None = None
-    place: Place | None = None
+    urls: Sequence[str] = ()
     clients: list[AsyncClient] = field(default_factory=list)
     _told: int = 0
 
     @property
     def app(self) -> FastAPI:
-        return left_out("the application is in another process") if isinstance(self.place, Served) else self.made
+        return left_out("the application is in another process") if self.urls else self.made
 
     @property
     def asgi(self) -> ASGIApp:
         """What answers a connection that a test holds in its own hands; where there are several, always the same."""
-        return partial(forwarded, self.place.urls[0]) if isinstance(self.place, Served) else self.made
+        return partial(forwarded, self.urls[0]) if self.urls else self.made
 
     @property
     def letters(self) -> list[Letter]:
@@ -86,12 +90,10 @@ class House:
         if user_id is not None:
             headers |= {"Authorization": f"Bearer {self.rooms.tokens.issued_to(user_id)}"}
         client = AsyncClient(
-            transport=InTurns(self.place.urls, address)
-            if isinstance(self.place, Served)
-            else ASGITransport(self.app, client=(address, 123)),
+            transport=InTurns(self.urls, address) if self.urls else ASGITransport(self.app, client=(address, 123)),
             base_url="http://daybook",
             headers=headers,
-            event_hooks={"request": [self._read_after], "response": [self._be_told]},
+            event_hooks={"request": [EAR.sent, self._read_after], "response": [EAR.answered, self._be_told]},
         )
         self.clients.append(client)
         return client
@@ -108,18 +110,22 @@ class House:
         await self._must_be_described(answer)
 
     async def _must_be_described(self, answer: Answer) -> None:
-        """Fail for an answer, other than a fault, that the OpenAPI document does not know of its operation."""
+        """Fail for an answer, other than a fault, that has what the OpenAPI document does not know of its operation."""
         method, path, status = answer.request.method, answer.request.url.path, str(answer.status_code)
         for route in self.made.routes:
             if isinstance(route, APIRoute) and method in route.methods and route.path_regex.match(path):
                 if not route.include_in_schema or status == "500":
                     return
                 responses = _described(self.made, route.path_format)[method.lower()]["responses"]
-                assert status in responses, f"{method} {route.path} answers {status}, which OpenAPI does not tell"
+                where = f"{method} {route.path} answers {status}"
+                assert status in responses, f"{where}, which OpenAPI does not tell"
+                untold = {name for name in TOLD if name in answer.headers} - responses[status]["headers"].keys()
+                assert not untold, f"{where} with {untold}, which OpenAPI does not tell"
                 if answer.headers.get("Content-Type") == PROBLEM_JSON:
-                    code = orjson.loads(await answer.aread())["type"].rpartition(":")[2]
-                    known = responses[status][CODES]
-                    assert code in known, f"{method} {route.path} answers {status} {code}, which OpenAPI does not tell"
+                    problem = orjson.loads(await answer.aread())
+                    code = problem["type"].rpartition(":")[2]
+                    assert code in responses[status][CODES], f"{where} {code}, which OpenAPI does not tell"
+                    assert problem.keys() <= PROBLEM["properties"].keys(), f"{where} {code} with {problem.keys()}"
                 return
 
     async def user(self, role: Role = Role.STUDENT, *, limit: int = 5) -> UUID:
@@ -162,31 +168,25 @@ async def a_house(
     proxies: Sequence[Network] = (),
     window: int = MINUTE,
     redis_url: str | None = None,
-    private_webhooks: bool = False,
     origins: Sequence[str] = (),
     described: bool = True,
 ) -> AsyncIterator[House]:
     """The façade over the journal at `place`; `keys` take the place of our secret key."""
-    served = isinstance(place, Served)
-    if served and (
-        url
-        or keys
-        or secure_cookies
-        or not unverified_may_book
-        or proxies
-        or redis_url
-        or private_webhooks
-        or origins
-        or not described
-        or (limits, window) != (GENEROUS, MINUTE)
-    ):
-        left_out("it has settings of its own")
+    urls: Sequence[str] = ()
+    if isinstance(place, Served):
+        if limits != GENEROUS or window != MINUTE or proxies:
+            left_out("it has limits of its own")
+        if url or redis_url:
+            left_out("its stores are away")
+        if not unverified_may_book:
+            left_out("letters are written in another process")
+        urls = place.told(_settings(keys, origins, in_production=secure_cookies or not described))
     keys, letters = [*keys, SECRET], list[Letter]()
     journal = Journal(url or place.url, place.schema)
     views = Views(stores.redis_url, place.schema, journal)
     line, writing = (Line(place.url, place.schema, name=name) for name in ("sessions", "letters"))
     passwords = Passwords(rounds=rounds)
-    destinations = Destinations(private=private_webhooks)
+    destinations = Destinations(private=False)
     tokens = Tokens(keys, life=LIFE)
     callers = Callers(journal)
     throttling = Throttling(
@@ -217,12 +217,13 @@ async def a_house(
         secure_cookies=secure_cookies,
         unverified_may_book=unverified_may_book,
     )
-    app = create_app(rooms, version="1.2.3", described=described, reset=reset)
-    house = House(rooms, app, following, None if served else letters, place)
-    following_here = following and not served
+    tell = logs.telling(for_people=False)
+    app = create_app(rooms, version="1.2.3", described=described, reset=reset, tell=tell)
+    house = House(rooms, app, following, None if urls else letters, urls)
+    following_here = following and not urls
     follower = asyncio.create_task(Follower(stores.redis_url, place.schema, journal).run()) if following_here else None
     try:
-        async with nullcontext() if served else app.router.lifespan_context(app):
+        async with nullcontext() if urls else app.router.lifespan_context(app):
             if following:
                 await _views_answer(views)
             yield house
@@ -240,6 +241,16 @@ async def a_house(
         await writing.close()
         await line.close()
         await journal.close()
+
+
+def _settings(keys: Sequence[str], origins: Sequence[str], *, in_production: bool) -> dict[str, str]:
+    """What processes of their own are told for such a house, besides what all are told."""
+    told = {"CORS_ORIGINS": ",".join(origins)} if origins else {}
+    if keys:
+        told |= {"SECRET_KEY": keys[0], "PREVIOUS_SECRET_KEY": SECRET}
+    if in_production:
+        told |= {"APP_ENV": "production", "PASSWORD_ROUNDS": "10"}
+    return told
 
 
 _documents: dict[int, dict[str, Any]] = {}
@@ -272,7 +283,9 @@ async def _views_answer(views: Views) -> None:
 async def listening(house: House, http: type[Protocol] = Protocol) -> AsyncIterator[str]:
     """The address at which the façade answers HTTP, from this very process."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(house.app, http=http, lifespan="off", proxy_headers=False, log_config=None)
+        config = uvicorn.Config(
+            house.app, http=http, lifespan="off", proxy_headers=False, access_log=False, log_config=None
+        )
         config.load()
         server = uvicorn.Server(config)
         server.lifespan = config.lifespan_class(config)

@@ -5,7 +5,7 @@ With `--two-of-everything` the tests of the façade speak to these instead of an
 
 import asyncio
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -32,7 +32,8 @@ class Served(Place):
     """A journal that processes work on, and where they answer."""
 
     redis_url: str
-    urls: tuple[str, ...]
+    told: Callable[[Mapping[str, str]], Sequence[str]]
+    """Where processes answer that were told these settings besides."""
 
     def is_ahead(self) -> bool:
         """Whether a fact was recorded that is still to come, because a test put the clock forward."""
@@ -57,7 +58,7 @@ class Served(Place):
 class InTurns(AsyncBaseTransport):
     """Sends each request to the next of the processes, as a proxy that says from which address it came."""
 
-    def __init__(self, urls: tuple[str, ...], address: str) -> None:
+    def __init__(self, urls: Sequence[str], address: str) -> None:
         self._address = address
         # Reading the certificates nobody is asked for would take as long as all the rest.
         self._turns = itertools.cycle([(URL(url), AsyncHTTPTransport(verify=False)) for url in urls])
@@ -104,15 +105,27 @@ async def forwarded(url: str, scope: Scope, receive: Receive, send: Send) -> Non
 
 @contextmanager
 def two_of_everything(stores: Stores, logs: Path) -> Iterator[Served]:
-    """Two processes of each kind, for all tests of a run."""
+    """Two processes of each kind, for all tests of a run, and two API processes more where a test has settings of its
+    own: they answer until another has others."""
     settings = dict.fromkeys((field.name.upper() for field in fields(Limits)), "1000000")
     settings |= {"TRUSTED_PROXIES": OURSELVES}
-    with a_place(stores) as place, ExitStack() as running:
+    with a_place(stores) as place, ExitStack() as running, ExitStack() as others:
         apis = running.enter_context(daybook(stores, place, logs, apis=2, followers=2, **settings))
         running.enter_context(started("work", stores, place, logs, number=2, **settings))
-        yield Served(
-            place.url, place.owner_url, place.schema, redis_url=stores.redis_url, urls=tuple(api.url for api in apis)
-        )
+        answering: dict[frozenset[tuple[str, str]], list[str]] = {frozenset(): [api.url for api in apis]}
+
+        def told(more: Mapping[str, str]) -> Sequence[str]:
+            key = frozenset(more.items())
+            if key not in answering:
+                others.close()
+                there = logs / f"others-{len(list(logs.iterdir()))}"
+                there.mkdir()
+                told_so = others.enter_context(daybook(stores, place, there, apis=2, followers=0, **settings, **more))
+                answering[key] = [api.url for api in told_so]
+                others.callback(answering.pop, key)
+            return answering[key]
+
+        yield Served(place.url, place.owner_url, place.schema, redis_url=stores.redis_url, told=told)
 
 
 def left_out(because: str) -> Never:

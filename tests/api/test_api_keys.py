@@ -49,7 +49,6 @@ async def test_a_service_books_for_the_user_of_its_key(house: House) -> None:
         ("audit:read", "GET", "/audit/events?limit=1"),
     ],
 )
-@pytest.mark.one_process("where a scope leads is the same however many there are")
 async def test_a_scope_leads_where_it_says_and_no_other_does(house: House, scope: str, method: str, path: str) -> None:
     admin, user_id = await house.signed_in(Role.ADMIN), await house.user(Role.ADMIN)
     path = path.replace("{space}", await house.space())
@@ -74,7 +73,6 @@ async def test_a_scope_leads_where_it_says_and_no_other_does(house: House, scope
         ("POST", "/admin/api-keys"),
     ],
 )
-@pytest.mark.one_process("where a scope leads is the same however many there are")
 async def test_no_scope_leads_anywhere_else_whatever_the_role(house: House, method: str, path: str) -> None:
     admin = await house.signed_in(Role.ADMIN)
     service = bearing(house, await issued(admin, await house.user(Role.ADMIN)))

@@ -14,10 +14,7 @@ from tests.api.houses import House, a_house, a_slot, a_space, at
 from tests.journals import Place
 
 # One house for all of them: there are many, and they leave nothing behind.
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.one_process("how a request is read is the same however many there are"),
-]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SECRET = "hunter2-hunter2"
 NONE = "00000000-0000-4000-8000-000000000000"

@@ -17,10 +17,7 @@ from daybook.embedded import Stores
 from tests.api.houses import House, a_house, a_slot
 from tests.journals import Place
 
-pytestmark = [
-    pytest.mark.asyncio(loop_scope="module"),
-    pytest.mark.one_process("how a request is read is the same however many there are"),
-]
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 fuzzed = settings(
     max_examples=60,
     deadline=None,
@@ -182,6 +179,7 @@ async def test_asking_for_any_times(house: House, space_id: str, start: str, end
     assert answer.status_code in (200, 422)
 
 
+@pytest.mark.one_process("no client sends such a header")
 @given(st.binary(max_size=60).filter(lambda key: b"\n" not in key and b"\r" not in key))
 @fuzzed
 async def test_any_key(house: House, admin: AsyncClient, key: bytes) -> None:

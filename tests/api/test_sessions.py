@@ -154,12 +154,14 @@ async def test_a_session_that_is_not_used_for_seven_days_is_over(stores: Stores,
 
 
 async def test_while_the_secret_key_is_replaced_sessions_go_on(stores: Stores, own_place: Place) -> None:
-    async with a_house(stores, own_place, following=False) as house:
+    new = ["a secret that is new, and long enough to be one"]
+    async with (
+        a_house(stores, own_place, following=False) as house,
+        a_house(stores, own_place, following=False, keys=new) as later,
+    ):
         ana = await a_person(house)
         first = await refreshed(house, ana.token)
-    new = ["a secret that is new, and long enough to be one"]
-    async with a_house(stores, own_place, following=False, keys=new) as house:
-        again, onwards = await refreshed(house, ana.token), await refreshed(house, first.cookies["refresh"])
+        again, onwards = await refreshed(later, ana.token), await refreshed(later, first.cookies["refresh"])
 
     assert again.cookies["refresh"] == first.cookies["refresh"]
     assert onwards.status_code == 200

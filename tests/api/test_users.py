@@ -84,6 +84,7 @@ async def test_a_registration_is_repeated_in_another_process_and_after_the_secre
     assert len({answer.json()["user"]["id"] for answer in answers}) == 1
 
 
+@pytest.mark.one_process("what an id is made of is the same however many there are")
 async def test_an_id_tells_nothing_to_who_guesses_the_address_and_the_key_of_the_registration(
     stores: Stores, own_place: Place
 ) -> None:

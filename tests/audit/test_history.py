@@ -175,13 +175,12 @@ async def test_a_page_goes_on_from_where_the_one_before_ended(journal: Journal):
 
 
 @pytest.mark.parametrize("tag", [None, tags.bookings_of(ROOM)])
-async def test_a_page_ends_in_time_however_few_facts_fit(
-    journal: Journal, monkeypatch: pytest.MonkeyPatch, tag: str | None
-):
-    monkeypatch.setattr(history, "AT_ONCE", 2)
+async def test_a_page_ends_in_time_however_few_facts_fit(journal: Journal, tag: str | None):
     ends, found, after = [], [], 0
     while True:
-        page = await history.page(journal, tag=tag, actor="system:work", after=after, limit=50, look_for=timedelta(0))
+        page = await history.page(
+            journal, tag=tag, actor="system:work", after=after, limit=50, look_for=timedelta(0), at_once=2
+        )
         ends.append(page.to)
         found += [fact.position for fact in page.facts]
         after = page.to
@@ -192,10 +191,8 @@ async def test_a_page_ends_in_time_however_few_facts_fit(
     assert ends == ([2, 4, 6, 8, 9] if tag is None else [6, 8, 9])
 
 
-async def test_a_page_looks_on_until_it_is_full(journal: Journal, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(history, "AT_ONCE", 1)
-
-    page = await history.page(journal, type="BookingCreated", limit=2)
+async def test_a_page_looks_on_until_it_is_full(journal: Journal):
+    page = await history.page(journal, type="BookingCreated", limit=2, at_once=1)
 
     assert ([fact.position for fact in page.facts], page.to, page.at_end) == ([4, 5], 5, False)
 
@@ -303,12 +300,11 @@ async def test_a_booking_that_never_was_is_not_found(journal: Journal):
         await history.booking_as_of(journal, uuid4())
 
 
-async def test_facts_of_several_tags_come_in_order_and_once(journal: Journal, monkeypatch: pytest.MonkeyPatch):
-    for per_tag in (1, 2, 3, 500):
-        monkeypatch.setattr(history, "PER_TAG", per_tag)
+async def test_facts_of_several_tags_come_in_order_and_once(journal: Journal):
+    for at_once in (1, 2, 3, 500):
         wanted = [tags.space(ROOM), tags.bookings_of(ROOM), tags.booking(BOOKING), tags.allowance(ANA)]
 
-        found = [fact.position async for fact in history.of_tags(journal, wanted)]
+        found = [fact.position async for fact in history.of_tags(journal, wanted, at_once=at_once)]
 
         assert found == [1, 4, 6, 7, 8, 9]
 

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from audit import proof
-from audit.proof import CannotCheck, Head, verify
+from audit.proof import TAGS_AT_ONCE, CannotCheck, Head, verify
 from daybook.embedded import Stores
 from journal.chain import COLUMNS, Broken, Row
 from journal.journal import Journal
@@ -43,26 +43,26 @@ async def _enter_facts(place: Place) -> None:
             await journal.append(one)
 
 
-def objection(place: Place, *changes: str) -> tuple[int, str] | None:
+def objection(place: Place, *changes: str, tags_at_once: int = TAGS_AT_ONCE) -> tuple[int, str] | None:
     """What is found after these statements of the owner, none of which does nothing."""
     with place.owner() as owner, owner.transaction(force_rollback=True):
         for change in changes:
             assert owner.execute(change).rowcount
         try:
-            verify(owner, page=PAGE)
+            verify(owner, page=PAGE, tags_at_once=tags_at_once)
         except Broken as broken:
             return broken.position, broken.why
         return None
 
 
-def bad_position(place: Place, *changes: str) -> int | None:
-    found = objection(place, *changes)
+def bad_position(place: Place, *changes: str, tags_at_once: int = TAGS_AT_ONCE) -> int | None:
+    found = objection(place, *changes, tags_at_once=tags_at_once)
     return found and found[0]
 
 
-def whole(place: Place, *, page: int = PAGE) -> Head:
+def whole(place: Place, *, page: int = PAGE, tags_at_once: int = TAGS_AT_ONCE) -> Head:
     with proof.reading(place.url, place.schema) as connection:
-        return verify(connection, page=page)
+        return verify(connection, page=page, tags_at_once=tags_at_once)
 
 
 def enter(place: Place, *commands: dict[str, Any]) -> None:
@@ -300,13 +300,11 @@ def test_the_first_of_several_wrong_tags_is_named(history: Place):
     assert bad_position(history, *wrong) == 4
 
 
-def test_many_tags_are_read_a_stretch_at_a_time(history: Place, monkeypatch: pytest.MonkeyPatch):
+def test_many_tags_are_read_a_stretch_at_a_time(history: Place):
     for at_once in (1, 2, 5, sum(len(row.tags) for row in history.rows())):
-        monkeypatch.setattr(proof, "TAGS_AT_ONCE", at_once)
-
-        whole(history)
-        assert bad_position(history, "delete from event_tags where position = 8") == 8
-        assert bad_position(history, "insert into event_tags values ('z', 2)") == 2
+        whole(history, tags_at_once=at_once)
+        assert bad_position(history, "delete from event_tags where position = 8", tags_at_once=at_once) == 8
+        assert bad_position(history, "insert into event_tags values ('z', 2)", tags_at_once=at_once) == 2
 
 
 def test_a_format_yet_to_come_is_no_verdict(history: Place):

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from httpx import AsyncClient
 
+from api.audit_routers.events import answered
 from audit import history
 from booking.roles import Role
 from daybook.embedded import Stores
@@ -113,16 +114,16 @@ async def test_filters_choose(house: House, admin: AsyncClient):
     assert await told(admin, tag="booking:x") == []
 
 
-async def test_a_page_of_few_facts_leads_on(house: House, admin: AsyncClient, monkeypatch: pytest.MonkeyPatch):
+async def test_a_page_of_few_facts_leads_on(house: House, admin: AsyncClient):
     _, id = await booked(house)
-    monkeypatch.setattr(history, "AT_ONCE", 2)
-    monkeypatch.setattr(history.page, "__kwdefaults__", history.page.__kwdefaults__ | {"look_for": timedelta(0)})
+    filters = {"type": "BookingCreated"}
+    few = await history.page(house.rooms.journal, **filters, limit=50, look_for=timedelta(0), at_once=2)
 
-    answer = await admin.get("/audit/events", params={"type": "BookingCreated"})
-
+    answer = answered(few, filters)
+    assert answer.body == b"[]"
     assert answer.headers["Journal-Position"] == "2"
-    assert answer.links["next"]
-    assert id in [fact["payload"]["booking_id"] for fact in await told(admin, type="BookingCreated")]
+    assert answer.headers["Link"] == '</audit/events?type=BookingCreated&after=2>; rel="next"'
+    assert id in [fact["payload"]["booking_id"] for fact in await told(admin, type="BookingCreated", after=2)]
 
 
 async def test_what_is_not_fit_is_told(admin: AsyncClient):
