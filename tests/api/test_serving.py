@@ -129,7 +129,11 @@ def test_a_database_without_a_journal_is_told_of_in_one_line(api: Api, tmp_path:
     one.start()
 
     assert one.process.wait(20) == 1
-    assert one.log.read_text() == "daybook: there is no journal in the schema nowhere: run `daybook migrate`\n"
+    (line,) = map(json.loads, one.log.read_text().splitlines())
+    assert (line["level"], line["event"]) == (
+        "critical",
+        "there is no journal in the schema nowhere: run `daybook migrate`",
+    )
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
