@@ -121,7 +121,11 @@ def of_notices(journal: Journal) -> Ask:
             Told(
                 "daybook_notices", "Notices that wait, be it for their time, and those that are dead.", by_state, STATE
             ),
-            Told("daybook_notices_oldest_seconds", "How long the longest of them is due.", {(): seconds}),
+            Told(
+                "daybook_notices_oldest_seconds",
+                "How long the longest that waits is due, put off or not.",
+                {(): seconds},
+            ),
         ]
 
     return told
