@@ -107,6 +107,9 @@ _STANDING = """
 select count(*), coalesce(extract(epoch from journal_now() - min(d.due_at)), 0)::float8
 from deliveries d join webhooks w using (webhook_id)
 where w.is_active and d.state = 'waiting' and d.due_at <= (select journal_now())
+and not exists (
+  select from deliveries e where e.webhook_id = d.webhook_id and e.subject = d.subject
+  and e.state = 'waiting' and e.position < d.position offset 0)
 """
 _LOG = """
 select position, hash, type, state, attempts, attempted_at, status, error, due_at from deliveries
