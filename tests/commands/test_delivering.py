@@ -136,6 +136,28 @@ async def test_what_waits_for_another_fact_of_its_booking_is_not_due(post: Post,
     assert seconds > BACK_OFF[0].total_seconds()
 
 
+async def test_what_was_given_up_is_counted_for_a_day_or_until_a_replay(post: Post, receiver: Receiver) -> None:
+    receiver.answer = lambda _: 503
+    webhook_id = await post.add(receiver)
+    enter(post.place, FIRST, SECOND)
+    assert await deliveries.given_up(post.journal) == 0
+    await post.settle()
+    for pause in BACK_OFF:
+        assert await deliveries.given_up(post.journal) == 0
+        await post.later(pause * 1.2)
+    assert await deliveries.given_up(post.journal) == 2
+
+    await post.do(Switch(webhook_id=webhook_id, is_active=False))
+    assert await deliveries.given_up(post.journal) == 0, "nobody wants them"
+    await post.do(Switch(webhook_id=webhook_id, is_active=True))
+    await post.do(ReplayWebhook(webhook_id=webhook_id, from_position=3))
+    await post.settle()
+    assert await deliveries.given_up(post.journal) == 1, "one of them is sent again"
+    with post.place.owner() as owner:
+        owner.execute("update deliveries set attempted_at = attempted_at - interval '25 hours'")
+    assert await deliveries.given_up(post.journal) == 0
+
+
 async def test_a_receiver_that_was_down_for_a_day_misses_nothing(post: Post, receiver: Receiver) -> None:
     webhook_id = await post.add(receiver)
     await receiver.close()
