@@ -149,6 +149,12 @@ and not exists (
   and (l.state = 'sent' or l.lent_until is not null))
 returning n.notice_id
 """
+_DROP_FAILED = """
+delete from notices n
+where (n.state = 'dead' and %(notice_id)s::uuid is null) or (n.notice_id = %(notice_id)s and (
+  n.state = 'dead' or (n.state = 'waiting' and n.error is not null and n.lent_until is null)))
+returning n.notice_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +250,11 @@ async def retry(journal: Journal, notice_id: UUID | None = None) -> int:
     later one of the same booking that was, or is being, sent stay as they are. Raises `Unavailable`.
     """
     return len(await journal.query(_RETRY, {"notice_id": notice_id}))
+
+
+async def drop_failed(journal: Journal, notice_id: UUID | None = None) -> int:
+    """Forget a notice that is dead, or waits after a failure, or all that are dead; how many. Raises `Unavailable`."""
+    return len(await journal.query(_DROP_FAILED, {"notice_id": notice_id}))
 
 
 async def standing(journal: Journal) -> tuple[Mapping[State, int], float]:
