@@ -123,6 +123,10 @@ update notices set state = %(state)s, due_at = coalesce(due_at, at), at = journa
   lent_until = null, error = %(error)s
 where notice_id = %(notice_id)s and attempts = %(attempts)s and state = 'waiting'
 """
+_GIVE_BACK = """
+update notices set lent_until = null
+where notice_id = %(notice_id)s and attempts = %(attempts)s and state = 'waiting'
+"""
 _DROP = "delete from notices where notice_id = %(notice_id)s and attempts = %(attempts)s and state = 'waiting'"
 _LIST = """
 select notice_id, kind, state, booking_id, user_id, at, attempts, error, sent_at from notices
@@ -229,6 +233,11 @@ async def note_failed(journal: Journal, notice: Begun, error: str, *, again_afte
     state = State.DEAD if again_after is None else State.WAITING
     wanted = {"state": state.value, "pause": again_after or timedelta(0), "error": error}
     await journal.query(_FAILED, {**wanted, "notice_id": notice.id, "attempts": notice.attempts})
+
+
+async def give_back(journal: Journal, notice: Begun) -> None:
+    """Have a notice that was not sent begun by others at once. Raises `Unavailable`."""
+    await journal.query(_GIVE_BACK, {"notice_id": notice.id, "attempts": notice.attempts})
 
 
 async def drop(journal: Journal, notice: Begun) -> None:

@@ -55,6 +55,10 @@ POLL = 0.5
 STOPPED_WITHIN = 5.0
 """Seconds for what is under way when we are told to stop; then it is broken off, and due again."""
 
+ANSWERED_BEFORE = 35.0
+"""Seconds for a mail server to say that it has what it was handed before we were told to stop: broken off, such a mail
+may come twice. Whoever stops us has to wait for longer."""
+
 Row = Sequence[str | int]
 """Some work as it stands in a message."""
 
@@ -124,7 +128,8 @@ async def work(settings: Settings, journal: Journal) -> None:
         with suppress(asyncio.CancelledError):
             await running
     finally:
-        await asyncio.gather(ends.stop(), mails.stop())
+        mailing.stop()
+        await asyncio.gather(ends.stop(within=STOPPED_WITHIN), mails.stop(within=ANSWERED_BEFORE))
         await sending.close()
         destinations.close()
 
@@ -192,10 +197,10 @@ class Queue:
         else:
             self._trouble.over()
 
-    async def stop(self) -> None:
-        """Let what is under way end, for a while, and receive no more."""
+    async def stop(self, *, within: float) -> None:
+        """Let what is under way end for so many seconds, and receive no more."""
         stopping = asyncio.create_task(asyncio.to_thread(self._worker.stop))
-        await asyncio.wait([stopping], timeout=STOPPED_WITHIN)
+        await asyncio.wait([stopping], timeout=within)
         for late in list(self._under_way):
             late.cancel()
         with suppress(RedisError):  # what it would give back to Redis is due again anyway

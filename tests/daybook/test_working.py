@@ -12,7 +12,7 @@ from redis import Redis
 
 from daybook.embedded import Stores
 from daybook.settings import Settings
-from daybook.working import Queue, Row
+from daybook.working import STOPPED_WITHIN, Queue, Row
 from journal.connection import Unavailable
 
 NAMESPACE = "of_this_test"
@@ -36,7 +36,7 @@ async def a_queue(stores: Stores, carried: Carried, *, good_for: timedelta) -> A
     settings = Settings(redis_url=SecretStr(stores.redis_url), daybook_schema=NAMESPACE)
     queue = Queue(settings, "mails", carried.out, threads=1, good_for=good_for)
     yield queue
-    await queue.stop()
+    await queue.stop(within=STOPPED_WITHIN)
 
 
 def kept(stores: Stores) -> list[bytes]:
