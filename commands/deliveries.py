@@ -43,6 +43,9 @@ PER_WEBHOOK = 4
 KEPT = timedelta(days=30)
 """How long what was delivered or given up stays in the log."""
 
+TOLD = timedelta(days=1)
+"""How long whoever watches is told that one was given up, unless it is replayed."""
+
 _BEHIND = """
 select w.posted, w.webhook_id from webhooks w, journal_head h
 where w.is_active and w.posted < h.position order by w.posted, w.webhook_id
@@ -107,6 +110,13 @@ _STANDING = """
 select count(*), coalesce(extract(epoch from journal_now() - min(d.due_at)), 0)::float8
 from deliveries d join webhooks w using (webhook_id)
 where w.is_active and d.state = 'waiting' and d.due_at <= (select journal_now())
+and not exists (
+  select from deliveries e where e.webhook_id = d.webhook_id and e.subject = d.subject
+  and e.state = 'waiting' and e.position < d.position offset 0)
+"""
+_GIVEN_UP = """
+select count(*) from deliveries d join webhooks w using (webhook_id)
+where w.is_active and d.state = 'dead' and d.attempted_at > (select journal_now()) - %(told)s
 """
 _LOG = """
 select position, hash, type, state, attempts, attempted_at, status, error, due_at from deliveries
@@ -212,6 +222,12 @@ async def standing(journal: Journal) -> tuple[int, float]:
     """How many deliveries are due, and for how many seconds the longest of them. Raises `Unavailable`."""
     ((count, seconds),) = await journal.query(_STANDING, {})
     return count, seconds
+
+
+async def given_up(journal: Journal) -> int:
+    """How many deliveries are dead since less than `TOLD`. Raises `Unavailable`."""
+    ((count,),) = await journal.query(_GIVEN_UP, {"told": TOLD})
+    return int(count)
 
 
 async def log_of(

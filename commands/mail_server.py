@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from email.message import EmailMessage
 from ipaddress import ip_address
@@ -43,8 +44,11 @@ class TakesMail(Protocol):
 
     as_taken: State
 
-    async def send(self, mail: EmailMessage, *, kind: str, to: str) -> None:
-        """Return once the mail for a bare address was taken. Raises `NotSent`."""
+    async def send(self, mail: EmailMessage, *, kind: str, to: str, handing_over: Callable[[], None]) -> None:
+        """Return once the mail for a bare address was taken. Raises `NotSent`.
+
+        `handing_over` is told before the server may have it: whoever is broken off later may have sent it.
+        """
 
 
 class LogAlone:
@@ -52,7 +56,7 @@ class LogAlone:
 
     as_taken = State.LOGGED
 
-    async def send(self, mail: EmailMessage, *, kind: str, to: str) -> None:
+    async def send(self, mail: EmailMessage, *, kind: str, to: str, handing_over: Callable[[], None]) -> None:
         log.info("no mail server is set, so this was not sent: %s", kind)
 
 
@@ -77,10 +81,10 @@ class MailServer:
         self._sender = sender
         self._within, self._taken_within = within, taken_within
 
-    async def send(self, mail: EmailMessage, *, kind: str, to: str) -> None:
+    async def send(self, mail: EmailMessage, *, kind: str, to: str, handing_over: Callable[[], None]) -> None:
         try:
             async with asyncio.timeout(self._within) as limit:
-                await self._send(mail, to, limit)
+                await self._send(mail, to, limit, handing_over)
         except SMTPResponseException as refused:
             # What says no to the sender or to who we are says nothing of this mail: an operator mends it.
             raise _refused(refused, for_good=isinstance(refused, SMTPRecipientRefused | SMTPDataError)) from None
@@ -91,7 +95,9 @@ class MailServer:
         except (SMTPException, OSError) as error:
             raise NotSent(f"the mail server cannot be used: {type(error).__name__}") from None
 
-    async def _send(self, mail: EmailMessage, to: str, limit: asyncio.Timeout) -> None:
+    async def _send(
+        self, mail: EmailMessage, to: str, limit: asyncio.Timeout, handing_over: Callable[[], None]
+    ) -> None:
         client = aiosmtplib.SMTP(
             hostname=self._host,
             port=self._port,
@@ -113,18 +119,21 @@ class MailServer:
                 options, encoding = ["smtputf8"], "utf-8"
             await client.mail(self._sender, options=options, encoding=encoding)
             await client.rcpt(to, encoding=encoding)
-            await self._hand_over(client, mail.as_bytes(), limit)
+            await self._hand_over(client, mail.as_bytes(), limit, handing_over)
             with suppress(Exception):  # it was taken, whatever becomes of the goodbye, whose answer nobody waits for
                 cast("asyncio.WriteTransport", client.transport).write(b"QUIT\r\n")
         finally:
             client.close()
 
-    async def _hand_over(self, client: aiosmtplib.SMTP, content: bytes, limit: asyncio.Timeout) -> None:
+    async def _hand_over(
+        self, client: aiosmtplib.SMTP, content: bytes, limit: asyncio.Timeout, handing_over: Callable[[], None]
+    ) -> None:
         """Return once the mail was taken; `limit` is put off when its end is all that is left to be answered."""
         reply = await client.execute_command(b"DATA")
         if reply.code == SMTPStatus.start_input:
             if (protocol := client.protocol) is None:
                 raise SMTPServerDisconnected("it hung up")
+            handing_over()
             protocol.write(re.sub(rb"(?m)^\.", b"..", content) + b".\r\n")  # RFC 5321 §4.5.2
             limit.reschedule(asyncio.get_running_loop().time() + self._taken_within)
             reply = await protocol.read_response()

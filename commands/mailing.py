@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -39,6 +40,10 @@ _TRIED = Counter("daybook_notices_tried", "What came of sending notices: sent, l
 log = logging.getLogger(__name__)
 
 
+class _Stopped(Exception):
+    """We are to stop, and no mail server can have the mail yet."""
+
+
 class Mailing:
     """Sends the notices of one journal from a `sender`; `keys` are the secret keys, under one of which letters' tokens
     were made.
@@ -53,6 +58,8 @@ class Mailing:
         self._sender = sender
         self._keys = keys
         self._trouble = Trouble(log, "notices wait")
+        self._stopping = False
+        self._not_handed_over = set[asyncio.Timeout]()
 
     async def send(self, handed: Handed) -> None:
         """Send a notice once, however often it is handed to anybody, or put it off. Raises `Unavailable`.
@@ -61,21 +68,23 @@ class Mailing:
         or the journal is away for longer than the loan, is the notice sent again, under the same Message-ID.
         """
         ours_until = asyncio.get_running_loop().time() + (LENT - MARGIN).total_seconds()
-        notice = await notices.begin(self._journal, handed)
+        notice = None if self._stopping else await notices.begin(self._journal, handed)
         if notice is None:
             return
         try:
-            async with asyncio.timeout_at(ours_until):  # also of a process that was suspended meanwhile
+            async with self._until(ours_until) as handing_over:
                 written = await self._written(notice)
                 if written is None:
                     await notices.drop(self._journal, notice)
                     return
                 mail, to = written
-                await self._server.send(mail, kind=notice.kind, to=to)
+                await self._server.send(mail, kind=notice.kind, to=to, handing_over=handing_over)
         except NotSent as not_sent:
             await self._put_off(notice, str(not_sent), for_good=not_sent.for_good)
         except TimeoutError:
             await self._put_off(notice, "it took longer than it may", for_good=False)
+        except _Stopped:
+            await notices.give_back(self._journal, notice)
         except Unavailable:
             raise
         except Exception as fault:  # ours, and no reason to try again at once and for ever
@@ -84,6 +93,36 @@ class Mailing:
         else:
             await self._note_taken(notice)
             self._trouble.over()
+
+    def stop(self) -> None:
+        """Give back at once whatever no mail server can have taken yet, and begin no more; the rest goes on."""
+        self._stopping = True
+        for limit in self._not_handed_over:
+            if not limit.expired():
+                limit.reschedule(0)
+
+    @asynccontextmanager
+    async def _until(self, end: float) -> AsyncIterator[Callable[[], None]]:
+        """Break off at a time of the loop, also in a process that was suspended meanwhile, or when told to stop before
+        what this gives was called. Raises `TimeoutError`, `_Stopped`.
+        """
+        limit = asyncio.timeout_at(0 if self._stopping else end)
+
+        def handing_over() -> None:
+            self._not_handed_over.discard(limit)
+            limit.reschedule(end)
+
+        try:
+            async with limit:
+                self._not_handed_over.add(limit)
+                try:
+                    yield handing_over
+                finally:
+                    self._not_handed_over.discard(limit)
+        except TimeoutError:
+            if limit.when() != end:
+                raise _Stopped from None
+            raise
 
     async def _note_taken(self, notice: Begun) -> None:
         note = notices.note_logged if self._server.as_taken is State.LOGGED else notices.note_sent

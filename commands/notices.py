@@ -119,7 +119,12 @@ update notices set state = 'logged', lent_until = null, error = null
 where notice_id = %(notice_id)s and state <> 'logged'
 """
 _FAILED = """
-update notices set state = %(state)s, at = journal_now() + %(pause)s, lent_until = null, error = %(error)s
+update notices set state = %(state)s, due_at = coalesce(due_at, at), at = journal_now() + %(pause)s,
+  lent_until = null, error = %(error)s
+where notice_id = %(notice_id)s and attempts = %(attempts)s and state = 'waiting'
+"""
+_GIVE_BACK = """
+update notices set lent_until = null
 where notice_id = %(notice_id)s and attempts = %(attempts)s and state = 'waiting'
 """
 _DROP = "delete from notices where notice_id = %(notice_id)s and attempts = %(attempts)s and state = 'waiting'"
@@ -129,21 +134,29 @@ where (%(state)s::text is null or state = %(state)s)
 and (%(after_at)s::timestamptz is null or (at, notice_id) > (%(after_at)s, %(after_id)s::uuid))
 order by at, notice_id limit %(limit)s
 """
-# Of what was sent there is a month's worth: nobody counts that again and again.
+# Of what was sent there is a month's worth: nobody counts that again and again. A try that failed puts the next one
+# off, and not since when somebody waits.
 _STANDING = """
-select (select count(*) from notices where state = 'waiting'), (select count(*) from notices where state = 'dead'),
-  (select coalesce(extract(epoch from journal_now() - min(at)), 0)::float8 from notices
-   where state = 'waiting' and at <= (select journal_now()))
+select count(*), (select count(*) from notices where state = 'dead'),
+  coalesce(greatest(extract(epoch from journal_now() - min(coalesce(due_at, at))), 0), 0)::float8
+from notices where state = 'waiting'
 """
 # What was overtaken would contradict what was told since. What is lent may have been sent, so it counts until somebody
 # knows, also after its loan.
 _RETRY = """
-update notices n set state = 'waiting', attempts = 0, at = journal_now(), lent_until = null, error = null
+update notices n set state = 'waiting', attempts = 0, at = journal_now(), lent_until = null, error = null,
+  due_at = case when n.state = 'waiting' then n.due_at end
 where (n.state = 'dead' or (n.state = 'waiting' and n.error is not null and n.lent_until is null))
 and (%(notice_id)s::uuid is null or n.notice_id = %(notice_id)s)
 and not exists (
   select from notices l where l.booking_id = n.booking_id and l.position > n.position
   and (l.state = 'sent' or l.lent_until is not null))
+returning n.notice_id
+"""
+_DROP_FAILED = """
+delete from notices n
+where (n.state = 'dead' and %(notice_id)s::uuid is null) or (n.notice_id = %(notice_id)s and (
+  n.state = 'dead' or (n.state = 'waiting' and n.error is not null and n.lent_until is null)))
 returning n.notice_id
 """
 
@@ -222,6 +235,11 @@ async def note_failed(journal: Journal, notice: Begun, error: str, *, again_afte
     await journal.query(_FAILED, {**wanted, "notice_id": notice.id, "attempts": notice.attempts})
 
 
+async def give_back(journal: Journal, notice: Begun) -> None:
+    """Have a notice that was not sent begun by others at once. Raises `Unavailable`."""
+    await journal.query(_GIVE_BACK, {"notice_id": notice.id, "attempts": notice.attempts})
+
+
 async def drop(journal: Journal, notice: Begun) -> None:
     """Forget a notice there is nobody, or no more reason, to send to. Raises `Unavailable`."""
     await journal.query(_DROP, {"notice_id": notice.id, "attempts": notice.attempts})
@@ -243,8 +261,15 @@ async def retry(journal: Journal, notice_id: UUID | None = None) -> int:
     return len(await journal.query(_RETRY, {"notice_id": notice_id}))
 
 
+async def drop_failed(journal: Journal, notice_id: UUID | None = None) -> int:
+    """Forget a notice that is dead, or waits after a failure, or all that are dead; how many. Raises `Unavailable`."""
+    return len(await journal.query(_DROP_FAILED, {"notice_id": notice_id}))
+
+
 async def standing(journal: Journal) -> tuple[Mapping[State, int], float]:
-    """How many notices wait and are dead, and for how many seconds the longest of them is due. Raises `Unavailable`."""
+    """How many notices wait and are dead, and for how many seconds, put off or not, the longest of those that wait is
+    due. Raises `Unavailable`.
+    """
     ((waiting, dead, seconds),) = await journal.query(_STANDING, {})
     return {State.WAITING: waiting, State.DEAD: dead}, seconds
 

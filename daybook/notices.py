@@ -49,6 +49,16 @@ def commands(stores: Callable[[], Settings], complaining: Callable[[int], Abstra
             raise typer.BadParameter("name one notice, or --all of them")
         run(lambda journal: _retry(journal, id))
 
+    @app.command()
+    def drop(
+        id: Annotated[UUID | None, typer.Argument(help="The id of a notice.", show_default=False)] = None,
+        dead: Annotated[bool, typer.Option("--dead", help="All that are tried no more.")] = False,
+    ) -> None:
+        """Forget notices that failed: nobody is sent them any more."""
+        if (id is None) is not dead:
+            raise typer.BadParameter("name one notice, or all that are --dead")
+        run(lambda journal: _drop(journal, id))
+
     return app
 
 
@@ -81,6 +91,13 @@ async def _retry(journal: Journal, id: UUID | None) -> None:
     if id is not None and not retried:
         raise CannotRun(f"no notice {id} has failed, or a later one of its booking was, or is being, sent")
     typer.echo(f"{retried} to be sent")
+
+
+async def _drop(journal: Journal, id: UUID | None) -> None:
+    dropped = await notices.drop_failed(journal, id)
+    if id is not None and not dropped:
+        raise CannotRun(f"no notice {id} has failed, or it is being sent")
+    typer.echo(f"{dropped} dropped")
 
 
 def _moment(at: datetime) -> str:

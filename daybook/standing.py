@@ -121,20 +121,26 @@ def of_notices(journal: Journal) -> Ask:
             Told(
                 "daybook_notices", "Notices that wait, be it for their time, and those that are dead.", by_state, STATE
             ),
-            Told("daybook_notices_oldest_seconds", "How long the longest of them is due.", {(): seconds}),
+            Told(
+                "daybook_notices_oldest_seconds",
+                "How long the longest that waits is due, put off or not.",
+                {(): seconds},
+            ),
         ]
 
     return told
 
 
 def of_deliveries(journal: Journal) -> Ask:
-    """What webhooks are still to be sent."""
+    """What webhooks are still to be sent, and what was given up."""
 
     async def told() -> Sequence[Told]:
         count, seconds = await deliveries.standing(journal)
+        dead = await deliveries.given_up(journal)
         return [
             Told("daybook_deliveries_due", "Deliveries to webhooks that are due and not done.", {(): count}),
             Told("daybook_deliveries_oldest_seconds", "How long the longest of them is due.", {(): seconds}),
+            Told("daybook_deliveries_dead", "Deliveries given up within a day, and not replayed since.", {(): dead}),
         ]
 
     return told

@@ -71,9 +71,16 @@ class Program(Process):
     """One of our own programs: what it says goes to `write` line by line."""
 
     def __init__(
-        self, name: str, command: Sequence[str], environment: Mapping[str, str], write: Callable[[str], None]
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        write: Callable[[str], None],
+        *,
+        stops_within: float = 10.0,
     ) -> None:
         super().__init__(name)
+        self.stops_by = ((signal.SIGTERM, stops_within),)
         self.command = command
         self.environment = environment
         self.write = write

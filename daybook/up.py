@@ -19,6 +19,9 @@ from daybook.voices import ForMachines, ForPeople
 
 PATIENCE = 60.0  # seconds until the API has to be ready
 
+STOPS_WITHIN = {"api": 10.0, "follow": 10.0, "work": 45.0}
+"""Seconds each of our processes may take to stop; a worker may wait for a mail server's answer."""
+
 Say = Callable[[str], None]
 
 
@@ -61,6 +64,7 @@ def up(
                 command,
                 {**environment, "METRICS_PORT": str(metrics_ports.get(name, 0))},
                 partial(voice.relay, name),
+                stops_within=STOPS_WITHIN[name],
             )
             for name, command in commands.items()
         ]

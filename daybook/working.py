@@ -22,7 +22,7 @@ import dramatiq
 from dramatiq import Consumer, MessageProxy
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.errors import BrokerConnectionError
-from dramatiq.middleware import AgeLimit, ShutdownNotifications
+from dramatiq.middleware import ShutdownNotifications
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -39,6 +39,7 @@ from commands.notices import Handed
 from commands.posting import keep_posting
 from commands.webhooks import Secrets
 from daybook.settings import Settings
+from journal.connection import Unavailable
 from journal.folding import Aggregates
 from journal.journal import Journal
 from journal.troubles import Trouble
@@ -53,6 +54,10 @@ POLL = 0.5
 
 STOPPED_WITHIN = 5.0
 """Seconds for what is under way when we are told to stop; then it is broken off, and due again."""
+
+ANSWERED_BEFORE = 35.0
+"""Seconds for a mail server to say that it has what it was handed before we were told to stop: broken off, such a mail
+may come twice. Whoever stops us has to wait for longer."""
 
 Row = Sequence[str | int]
 """Some work as it stands in a message."""
@@ -123,7 +128,8 @@ async def work(settings: Settings, journal: Journal) -> None:
         with suppress(asyncio.CancelledError):
             await running
     finally:
-        await asyncio.gather(ends.stop(), mails.stop())
+        mailing.stop()
+        await asyncio.gather(ends.stop(within=STOPPED_WITHIN), mails.stop(within=ANSWERED_BEFORE))
         await sending.close()
         destinations.close()
 
@@ -144,6 +150,8 @@ class Queue:
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._carry_out = carry_out
+        self._good_for = good_for.total_seconds()
+        self._trouble = Trouble(log, f"what the queue {name} holds is not carried out")
         self._under_way: set[Future[None]] = set()
         self._broker = _Broker(  # type: ignore[no-untyped-call]
             client=Redis.from_url(
@@ -153,7 +161,7 @@ class Queue:
                 retry=Retry(NoBackoff(), 1),
             ),
             namespace=f"daybook:{settings.daybook_schema}",
-            middleware=[AgeLimit(max_age=int(good_for.total_seconds() * 1000)), ShutdownNotifications()],
+            middleware=[ShutdownNotifications()],
         )
         self._actor = dramatiq.actor(broker=self._broker, actor_name="carry_out", queue_name=name)(self._receive)
         self._worker = dramatiq.Worker(self._broker, worker_threads=threads)
@@ -164,12 +172,16 @@ class Queue:
     def send(self, rows: Sequence[Row]) -> None:
         """Put a message into Redis. Raises `OSError`."""
         try:
-            self._actor.send(rows)
+            self._actor.send(rows, time.time())
         except RedisError as error:
             raise OSError(str(error)) from error
 
-    def _receive(self, rows: Sequence[Row]) -> None:
-        carried_out = asyncio.run_coroutine_threadsafe(self._carry_out(rows), self._loop)
+    def _receive(self, rows: Sequence[Row], sent_at: float) -> None:
+        # Not by dramatiq's own limit, which tells of each message that is too old and keeps it as a dead letter for a
+        # week: behind a mail server that hangs there are many, and all of them are due again.
+        if time.time() - sent_at >= self._good_for:
+            return
+        carried_out = asyncio.run_coroutine_threadsafe(self._try(rows), self._loop)
         self._under_way.add(carried_out)
         try:
             with suppress(CancelledError):
@@ -177,10 +189,18 @@ class Queue:
         finally:
             self._under_way.discard(carried_out)
 
-    async def stop(self) -> None:
-        """Let what is under way end, for a while, and receive no more."""
+    async def _try(self, rows: Sequence[Row]) -> None:
+        try:
+            await self._carry_out(rows)
+        except Unavailable as error:
+            self._trouble.tell(error)
+        else:
+            self._trouble.over()
+
+    async def stop(self, *, within: float) -> None:
+        """Let what is under way end for so many seconds, and receive no more."""
         stopping = asyncio.create_task(asyncio.to_thread(self._worker.stop))
-        await asyncio.wait([stopping], timeout=STOPPED_WITHIN)
+        await asyncio.wait([stopping], timeout=within)
         for late in list(self._under_way):
             late.cancel()
         with suppress(RedisError):  # what it would give back to Redis is due again anyway

@@ -118,6 +118,46 @@ async def test_a_failing_booking_waits_in_order_while_others_go_on(post: Post, r
     assert {state for state, _ in await post.states(webhook_id)} == {"delivered"}
 
 
+async def test_what_waits_for_another_fact_of_its_booking_is_not_due(post: Post, receiver: Receiver) -> None:
+    receiver.answer = lambda _: 503
+    await post.add(receiver)
+    enter(post.place, FIRST)
+    await post.settle()
+    enter(post.place, notes_changed(FIRST, None))
+    await post.settle()
+
+    assert await deliveries.standing(post.journal) == (0, 0), "the first is put off, and the other comes after it"
+
+    await post.later(-BACK_OFF[0])
+    with post.place.owner() as owner:
+        owner.execute("update deliveries set due_at = due_at - interval '1 hour'")
+    count, seconds = await deliveries.standing(post.journal)
+    assert count == 1
+    assert seconds > BACK_OFF[0].total_seconds()
+
+
+async def test_what_was_given_up_is_counted_for_a_day_or_until_a_replay(post: Post, receiver: Receiver) -> None:
+    receiver.answer = lambda _: 503
+    webhook_id = await post.add(receiver)
+    enter(post.place, FIRST, SECOND)
+    assert await deliveries.given_up(post.journal) == 0
+    await post.settle()
+    for pause in BACK_OFF:
+        assert await deliveries.given_up(post.journal) == 0
+        await post.later(pause * 1.2)
+    assert await deliveries.given_up(post.journal) == 2
+
+    await post.do(Switch(webhook_id=webhook_id, is_active=False))
+    assert await deliveries.given_up(post.journal) == 0, "nobody wants them"
+    await post.do(Switch(webhook_id=webhook_id, is_active=True))
+    await post.do(ReplayWebhook(webhook_id=webhook_id, from_position=3))
+    await post.settle()
+    assert await deliveries.given_up(post.journal) == 1, "one of them is sent again"
+    with post.place.owner() as owner:
+        owner.execute("update deliveries set attempted_at = attempted_at - interval '25 hours'")
+    assert await deliveries.given_up(post.journal) == 0
+
+
 async def test_a_receiver_that_was_down_for_a_day_misses_nothing(post: Post, receiver: Receiver) -> None:
     webhook_id = await post.add(receiver)
     await receiver.close()

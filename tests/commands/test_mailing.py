@@ -476,6 +476,34 @@ async def test_a_server_that_never_answers_what_it_was_given_is_not_waited_for_f
     assert (told.state, told.error) == (State.WAITING, "the mail server did not answer in time")
 
 
+async def test_when_told_to_stop_what_no_server_can_have_is_given_back_at_once_and_what_one_may_have_is_waited_for(
+    post: Post,
+) -> None:
+    handed_over = await post.book()
+    first, mailing = await post.handed(), post.mailing()
+    post.server.replies.clear()
+    sending = [asyncio.create_task(mailing.send(first))]
+    await post.server.arrived(1)
+    post.server.hangs = True
+    await post.book(start=11)
+    second = await post.handed()
+    sending.append(asyncio.create_task(mailing.send(second)))
+    await post.server.until(lambda: post.server.asked == 2)
+
+    mailing.stop()
+    await sending[1]
+    post.server.hangs = False
+    post.server.replies.set()
+    await sending[0]
+    await mailing.send(again := await post.handed())
+
+    assert again.notice_id == second.notice_id, "nobody waits for the end of its loan"
+    assert [mail.text for mail in post.server.mails if str(handed_over) not in mail.text] == [], "it begins no more"
+    assert sorted(one.state for one in await post.listed()) == [State.SENT, State.WAITING]
+    await post.mailing().send(again)
+    assert len(post.server.mails) == 2
+
+
 @pytest.mark.parametrize("lost", [GoBetween.lose_question, GoBetween.lose_answer])
 async def test_what_was_taken_is_noted_though_the_journal_is_lost_just_then(
     post: Post, lost: Callable[[GoBetween, str], None]

@@ -146,7 +146,7 @@ async def test_what_an_import_enters_is_told_by_its_report_and_reminders_and_lat
 async def test_what_happened_before_there_were_notices_is_not_told(place: Place, journal: Journal) -> None:
     enter(place, BOOKED)
     with place.owner() as owner:
-        owner.execute("drop table notices, notices_posted; drop index due_lent")
+        owner.execute("drop table notices, notices_posted; drop index due_lent, deliveries_dead")
         owner.execute("update alembic_version set version_num = '0007'")
     place.begin()
     enter(place, later := created(hours(14, 15, WEDNESDAY)))
@@ -259,6 +259,28 @@ async def test_a_notice_is_begun_once_and_comes_again_when_nothing_came_of_it(pl
     await notices.note_sent(journal, later)
     (row,) = await notices.listed(journal, limit=10)
     assert (row.state, row.attempts, row.error) == ("sent", 2, None)
+
+
+async def test_how_long_one_is_due_counts_from_when_it_first_was_however_often_it_is_put_off(
+    place: Place, journal: Journal
+) -> None:
+    enter(place, BOOKED, created(hours(14, 15, WEDNESDAY)))
+    await post_all(journal)
+    for tried in range(3):
+        place.set_clock(MONDAY_8AM + tried * HOUR)
+        for handed in await notices.take(journal, limit=10):
+            await notices.note_failed(journal, await begin(journal, handed), "it is down", again_after=HOUR)
+        _, seconds = await notices.standing(journal)
+        assert seconds == tried * HOUR.total_seconds(), "its next try is an hour away"
+
+    assert await notices.retry(journal) == 2
+    assert (await notices.standing(journal))[1] == 2 * HOUR.total_seconds(), "nobody has it yet"
+    for handed in await notices.take(journal, limit=10):
+        await notices.note_failed(journal, await begin(journal, handed), "refused", again_after=None)
+    assert (await notices.standing(journal))[1] == 0, "those dead are due no more, and the reminders are not yet"
+    assert await notices.retry(journal) == 2
+    place.set_clock(MONDAY_8AM + 3 * HOUR)
+    assert (await notices.standing(journal))[1] == HOUR.total_seconds(), "one that was dead is due anew"
 
 
 async def test_no_more_is_handed_out_than_is_being_sent(place: Place, journal: Journal) -> None:

@@ -130,6 +130,24 @@ async def test_of_deliveries_that_were_put_off_none_is_looked_at(journal: Journa
     assert await visited(journal.query, "deliveries") - before < FEW
 
 
+async def test_whoever_counts_what_was_given_up_looks_at_nothing_that_was_delivered(
+    journal: Journal, grown: Grows
+) -> None:
+    await a_webhook(journal)
+    await journal.query(
+        "insert into deliveries (webhook_id, position, hash, subject, type, state, due_at, attempts, attempted_at)"
+        " select %(id)s, n, '', gen_random_uuid(), '', case when n < 3 then 'dead' else 'delivered' end,"
+        " journal_now(), 10, journal_now() - n * interval '20 seconds' from generate_series(1, %(many)s) n",
+        {"id": WEBHOOK, "many": MANY},
+    )
+    grown("deliveries")
+    before = await visited(journal.query, "deliveries")
+
+    assert await deliveries.given_up(journal) == 2
+
+    assert await visited(journal.query, "deliveries") - before < FEW
+
+
 async def test_of_notices_that_are_due_later_none_is_looked_at(journal: Journal, grown: Grows) -> None:
     await journal.query(
         "insert into notices (notice_id, kind, booking_id, user_id, position, at)"

@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import re
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
@@ -17,8 +20,10 @@ from daybook.settings import Settings
 from daybook.standing import Ask, Told
 from journal.journal import Journal
 from journal.tallies import EVERY, Counter, Histogram
-from tests.journals import a_place
+from tests.journals import a_journal, a_place
 from tests.processes import PLAIN, free_port
+
+ALERTS = Path("deploy/alerts.yml").read_text()
 
 Sample = tuple[str, tuple[tuple[str, str], ...]]
 
@@ -94,6 +99,22 @@ async def test_what_does_not_answer_is_down_and_the_rest_is_told_all_the_same() 
     assert up == {"journal": 0, "other": 0, "third": 1}
     assert found["a_level", ()] == 7
     assert ("daybook_journal_position", ()) not in found
+
+
+async def test_what_alerts_compare_with_a_number_is_told_before_anything_happened(stores: Stores) -> None:
+    asked = {
+        metric: tuple(re.findall(r'(\w+)="([^"]*)"', labels or ""))
+        for rule in yaml.safe_load(ALERTS)["groups"][0]["rules"]
+        for metric, labels in re.findall(r"^max\((daybook_(?!up|view)\w+)(?:\{(.*)\})?\) >", rule["expr"])
+    }
+    with a_place(stores) as place:
+        async with a_journal(place) as journal:
+            questions = {"due": standing.of_due, "notices": standing.of_notices, "deliveries": standing.of_deliveries}
+            async with telling(**{name: of(journal) for name, of in questions.items()}) as client:
+                found = await told(client)
+
+    assert len(asked) == 5
+    assert [found[sample] for sample in asked.items()] == [0] * 5
 
 
 @pytest.mark.parametrize("path", ["/", "/metrics/", "/health"])

@@ -98,6 +98,38 @@ def test_what_waits_and_what_is_dead_is_told_and_dead_ones_are_put_back(
         assert len(row.rstrip()) <= 100
 
 
+def test_what_nobody_is_to_be_sent_any_more_is_dropped_and_nothing_else(daybook: Notices) -> None:
+    everything = told(daybook("list"))
+    refused, overtaken = [str(one["id"]) for one in everything if one["state"] == "dead"]
+    waiting, sent = [
+        next(str(one["id"]) for one in everything if one["state"] == state) for state in ("waiting", "sent")
+    ]
+
+    assert daybook("drop", overtaken).output == "1 dropped\n"
+    again = daybook("drop", overtaken)
+    assert (again.exit_code, again.output) == (1, f"daybook: no notice {overtaken} has failed, or it is being sent\n")
+    assert [daybook("drop", id).exit_code for id in (waiting, sent)] == [1, 1]
+    assert daybook("drop", "--dead").output == "1 dropped\n"
+    assert {str(one["id"]) for one in told(daybook("list"))} == {waiting, sent}
+    assert daybook("drop", "--dead").output == "0 dropped\n"
+    assert [daybook("drop").exit_code, daybook("drop", refused, "--dead").exit_code] == [2, 2]
+
+
+async def test_one_that_is_put_off_is_dropped_by_its_id_alone(place: Place) -> None:
+    async with a_journal(place) as journal:
+        ((id, attempts),) = await journal.query(
+            "update notices set lent_until = null where state = 'waiting' returning notice_id, attempts - 1", {}
+        )
+        begun = await notices.begin(journal, notices.Handed(id, attempts + 1))
+        assert begun
+        assert await notices.drop_failed(journal, id) == 0, "it is being sent"
+        await notices.note_failed(journal, begun, "the mail server refused: 452", again_after=timedelta(hours=1))
+
+        assert await notices.drop_failed(journal) == 2
+        assert await notices.drop_failed(journal, id) == 1
+        assert [one.state for one in await notices.listed(journal, limit=9)] == ["sent"]
+
+
 def test_a_journal_that_is_not_there_is_told_in_a_line(daybook: Notices, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("DAYBOOK_SCHEMA", "nowhere")
 

@@ -12,6 +12,8 @@ import yaml
 
 from daybook.roles import ROLES
 from daybook.settings import Settings
+from daybook.up import STOPS_WITHIN
+from daybook.working import ANSWERED_BEFORE
 
 DOCKERFILE = Path("Dockerfile").read_text()
 
@@ -52,6 +54,15 @@ def test_the_compose_file_is_what_docker_takes() -> None:
     )
 
     assert done.returncode == 0, done.stdout
+
+
+def test_a_worker_is_given_the_time_in_which_a_mail_server_may_answer(services: dict[str, dict[str, Any]]) -> None:
+    kubernetes = yaml.safe_load(Path("deploy/kubernetes/base/work.yaml").read_text())["spec"]["template"]["spec"]
+
+    enough = ANSWERED_BEFORE + 10  # Redis may hang besides
+    assert services["work"]["stop_grace_period"] == f"{enough:g}s"
+    assert kubernetes["terminationGracePeriodSeconds"] == enough
+    assert STOPS_WITHIN["work"] == enough
 
 
 def test_compose_runs_every_role_from_one_image_without_more_rights(services: dict[str, dict[str, Any]]) -> None:

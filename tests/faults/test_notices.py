@@ -3,6 +3,7 @@ goes on meanwhile.
 """
 
 import asyncio
+import subprocess
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -139,6 +140,36 @@ async def test_a_worker_killed_at_any_step_of_a_notice_sends_it_once_or_again_un
     assert len(twice) == 2
     assert len(set(twice)) == 1
     assert len(server.mails) == 5
+
+
+async def test_a_worker_told_to_stop_awaits_the_answer_to_what_it_handed_over_and_gives_back_the_rest(
+    house: House,
+) -> None:
+    server, worker = house.server, house.worker
+    server.replies.clear()
+    await house.book()
+    await asyncio.wait_for(server.arrived(1), READY)
+    server.hangs = True
+    await house.book()
+    await server.until(lambda: server.asked == 2)
+
+    worker.process.terminate()
+
+    async def given_back() -> bool:
+        rows = await house.journal.query("select 1 from notices where lent_until is null and attempts = 1", {})
+        return len(rows) == 1
+
+    await eventually(given_back, within=STOPPED_WITHIN)
+    with pytest.raises(subprocess.TimeoutExpired):
+        await asyncio.to_thread(worker.process.wait, STOPPED_WITHIN + 1)
+    server.hangs = False
+    server.replies.set()
+    assert await asyncio.to_thread(worker.process.wait, SOON) == 0
+
+    worker.start()
+    await asyncio.wait_for(server.arrived(2), READY)
+    await eventually(house.all_sent)
+    assert len(server.mails) == 2
 
 
 async def test_bookings_and_their_ends_go_on_while_the_mail_server_hangs(house: House) -> None:

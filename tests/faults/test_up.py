@@ -323,6 +323,21 @@ def test_each_wait_before_another_start_is_longer_until_it_is_given_up():
     assert said == [f"brief ended; it is started again in {wait} s" for wait in ("0", "0.01", "0.02")]
 
 
+@pytest.mark.parametrize(("patience", "code"), [(0.2, -signal.SIGKILL), (30.0, 0)])
+def test_a_program_is_killed_when_it_takes_longer_to_stop_than_it_may(patience, code):
+    said = []
+    slowly = "signal.signal(signal.SIGTERM, lambda *_: (time.sleep(1), exit(0)))"
+    words = f"import signal, time; {slowly}; print('ready', flush=True); signal.pause()"
+    program = Program("slow", [sys.executable, "-c", words], dict(os.environ), said.append, stops_within=patience)
+
+    program.spawn()
+    while not said:
+        assert program.is_running
+    program.stop()
+
+    assert program._running.returncode == code
+
+
 def test_what_a_program_says_is_relayed_to_the_last_word():
     said = []
     words = "import os; os.write(1, b'a line\\n\\xff\\nthe last'); os.write(2, b' word')"

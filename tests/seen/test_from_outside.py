@@ -295,6 +295,14 @@ def test_every_alert_is_whole_and_its_page_tells_what_to_do() -> None:
         assert f"`{rule['alert']}`" in guide
 
 
+def test_no_alert_asks_for_what_a_counter_first_counts() -> None:
+    """Prometheus sees no growth from nothing to one: what happens once is a gauge, or is missed."""
+    for rule in alerts():
+        assert not re.search(r"\b(?:increase|delta|idelta|irate|changes|resets)\(", rule["expr"]), rule["alert"]
+        if "rate(" in rule["expr"]:
+            assert int(rule["for"].removesuffix("m")) >= 5, rule["alert"]
+
+
 def test_no_two_panels_of_the_dashboard_lie_on_each_other() -> None:
     covered = [
         (x, y)
