@@ -6,7 +6,7 @@ import json
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -18,21 +18,14 @@ from api import correlation
 from api.watching import Answered
 from daybook import logs
 
+pytestmark = pytest.mark.usefixtures("logging_as_before")
+
 Said = Callable[[], list[str]]
 SOMEBODY = UUID("5f0c0c1e-3d1b-4a55-9b8e-0d2b6a5c7e11")
 
 
 def a_request(route: str = "/bookings/{booking_id}") -> Answered:
     return Answered("GET", route, 200, 0.00125, "theirs", "00f067aa0ba902b7", SOMEBODY)
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """Metrics: told on a port of their own, in the format of Prometheus, also while the stores are away."""
 
 import asyncio
-import logging
 import re
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -134,17 +133,9 @@ async def test_whoever_speaks_no_http_is_hung_up_on() -> None:
         writer.close()
 
 
-@contextmanager
-def as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-
-
+@pytest.mark.usefixtures("logging_as_before")
 def test_a_port_that_is_taken_is_one_clear_line(stores: Stores) -> None:
-    with socket.socket() as taken, a_place(stores) as place, as_before():
+    with socket.socket() as taken, a_place(stores) as place:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]

@@ -5,7 +5,6 @@ import logging
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -97,15 +96,6 @@ def test_whoever_is_not_watched_does_not_pay_for_it():
     ).stdout.split()
 
     assert not {"prometheus_client", "daybook.metrics", "daybook.tracing", "opentelemetry.exporter"} & set(imported)
-
-
-@pytest.fixture
-def logging_as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 @pytest.mark.usefixtures("logging_as_before")
