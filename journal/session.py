@@ -31,7 +31,7 @@ class Session:
     """An open connection without another user. It is over when it was lost: whoever needs one then connects anew."""
 
     def __init__(self, connection: psycopg.AsyncConnection[TupleRow]) -> None:
-        self._connection = connection  # it says that it was forgotten when it goes before its libpq does
+        self._connection = connection  # kept, for psycopg warns of one that goes while its libpq is open
         self._libpq = connection.pgconn
         self._transformer = Transformer(connection)
         self._plans: dict[tuple[str, tuple[int, ...]], bytes] = {}
@@ -116,12 +116,18 @@ class Session:
 
     def _answer(self, asked: "_Asked") -> None:
         if not asked.answer.done():
-            if asked.succeeded:
-                self._transformer.set_pgresult(asked.result)
-                asked.answer.set_result(self._transformer.load_rows(0, asked.result.ntuples, tuple))
-            else:
-                asked.answer.set_exception(error_from_result(asked.result))
+            try:
+                asked.answer.set_result(self._rows(asked))
+            except Exception as error:  # whatever it is, it is its caller's, and the session is the next one's
+                asked.answer.set_exception(error)
         self._end(asked)
+
+    def _rows(self, asked: "_Asked") -> list[TupleRow]:
+        """What was found. Raises `psycopg.Error`, also for what Python has no value for."""
+        if not asked.succeeded:
+            raise error_from_result(asked.result)
+        self._transformer.set_pgresult(asked.result)
+        return self._transformer.load_rows(0, asked.result.ntuples, tuple)
 
     def _lose(self, error: psycopg.OperationalError) -> None:
         self.close()

@@ -47,6 +47,14 @@ async def test_what_postgresql_refuses_is_told_and_the_next_is_answered(line: Li
     assert line.times_connected == 1
 
 
+async def test_what_python_cannot_hold_is_told_to_its_caller_and_the_next_is_answered(line: Line):
+    with pytest.raises(psycopg.DataError):
+        await line.execute("select 'infinity'::timestamptz", within=1.0)
+
+    assert await line.execute("select 1") == [(1,)]
+    assert line.times_connected == 1
+
+
 async def test_what_no_socket_takes_at_once_arrives_whole(line: Line):
     long = "x" * 2_000_000
 
