@@ -10,7 +10,6 @@ import os
 import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -111,8 +110,19 @@ class Session:
                     self._flush()
                 else:
                     self._answer(asked)
+            if self._has_ended():  # a loop may look after a socket no more once its end has come along with data
+                self._libpq.consume_input()
         except psycopg.OperationalError as error:
             self._lose(error)
+
+    def _has_ended(self) -> bool:
+        """Whether the server has said all that it is going to say."""
+        try:
+            return not self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def _answer(self, asked: "_Asked") -> None:
         if not asked.answer.done():
@@ -142,9 +152,7 @@ class Session:
         asked.then()
 
     def _hang_up(self) -> None:
-        """End the socket under the session: it is lost then, and whoever waits is told at once."""
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+        self._lose(psycopg.OperationalError("it did not answer in time"))
 
 
 @dataclass(slots=True)

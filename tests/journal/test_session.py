@@ -1,11 +1,14 @@
 """A line to PostgreSQL over libpq: what is asked is answered in its order, and nothing keeps the next one waiting."""
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import psycopg
 import pytest
+import uvloop
 
 from journal.connection import Line, Unavailable
 from tests.journals import Place
@@ -123,6 +126,30 @@ async def test_a_session_that_ends_under_a_statement_leaves_its_outcome_unknown(
         await asking
     assert lost.value.unknown
     assert await line.execute("select 1") == [(1,)]
+
+
+def test_a_session_that_ends_with_a_last_word_is_over_in_the_loop_of_our_processes(place: Place):
+    """uvloop looks after a socket no more once its end has come along with data."""
+
+    async def asks() -> None:
+        line = Line(place.url, place.schema, name="test")
+        (backend,) = (await line.execute(BACKEND))[0]
+        os.kill(backend, signal.SIGSTOP)
+        asking = asyncio.create_task(line.execute("select 1"))
+        await asyncio.sleep(0)  # it is sent, and stays unread
+        os.kill(backend, signal.SIGTERM)
+        os.kill(backend, signal.SIGCONT)
+        with place.role() as other:  # without the loop, so that it hears of the last word and of the end at once
+            while other.execute("select from pg_stat_activity where pid = %s", (backend,)).fetchone():
+                pass
+
+        async with asyncio.timeout(3):
+            with pytest.raises(Unavailable, match="terminating connection"):
+                await asking
+            assert await line.execute("select 2") == [(2,)]
+        await line.close()
+
+    uvloop.run(asks())
 
 
 async def test_a_statement_that_takes_too_long_is_given_up_with_its_session(line: Line):
