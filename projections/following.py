@@ -114,6 +114,7 @@ class Follower:
                     more = await self._round()
                 except Unavailable as error:
                     trouble.tell(error)
+                    await self._let_go_of_all()  # somebody else may reach it
                     await asyncio.sleep(POLL)
                 except Exception as error:  # whatever it is, somebody has to follow once it is over
                     log.error("the journal cannot be followed: %s", _told(error))
@@ -136,6 +137,7 @@ class Follower:
         clock = asyncio.get_running_loop().time
         awake = [followed for followed in self._followed if followed.resting_until <= clock()]
         if clock() >= self._look_at:
+            await self._journal.head()  # who does not reach the journal must not keep the views from whoever does
             self._look_at = clock() + POLL
             await asyncio.gather(*(self._alone(self._take, followed) for followed in awake))
         together: dict[Mark, list[tuple[Followed, Generation]]] = {}
@@ -199,9 +201,16 @@ class Follower:
     async def _leave_to_others(self, followed: Followed, why: str) -> None:
         """Let a newer follower have the view, and look after a rest whether there is one."""
         log.warning("the view %s %s: it is left to others", followed.view.name, why)
-        followed.forget()
         followed.resting_until = asyncio.get_running_loop().time() + LONGEST_REST
+        await self._let_go(followed)
+
+    async def _let_go(self, followed: Followed) -> None:
+        followed.forget()
         await followed.lease.release()
+
+    async def _let_go_of_all(self) -> None:
+        await asyncio.gather(*(self._alone(self._let_go, followed) for followed in self._followed))
+        self._look_at = 0.0
 
     async def _post(self, followed: Followed, generation: Generation, facts: Sequence[Recorded]) -> None:
         """Fold a page into a generation; one that is being built takes over once there is no more."""

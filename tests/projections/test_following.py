@@ -25,6 +25,7 @@ from projections.following import VIEWS, Follower, post
 from projections.generations import Keys, Lease, Mark
 from projections.views import Documents, Lists
 from tests.examples import ANA, BEN, DESK, MEETING_ROOM, MONDAY_8AM, ROOM, cancelled, created, hours, space_created
+from tests.journal.go_between import GoBetween
 from tests.journals import NEWER, Place, a_journal, a_place
 from tests.projections.histories import histories
 from tests.projections.seeing import answering, contents, enter, folded, followed, keys_made, settled
@@ -242,6 +243,19 @@ async def test_a_follower_outlives_its_connections_to_the_journal(
     await enter(journal, *LATER)
 
     await assert_all_is_posted(redis, journal)
+
+
+async def test_who_does_not_reach_the_journal_leaves_its_views_to_whoever_does(
+    stores: Stores, place: Place, journal: Journal, redis: Redis
+) -> None:
+    async with GoBetween(place.url) as between, followed(replace(place, url=between.url), stores.redis_url):
+        await enter(journal, *HISTORY)
+        await settled(redis, journal)
+        async with followed(place, stores.redis_url):
+            await between.is_gone()
+            await enter(journal, *LATER)
+
+            await assert_all_is_posted(redis, journal)
 
 
 def restore(place: Place, position: int) -> None:
