@@ -15,7 +15,7 @@ from api.auth import CurrentUser, caller
 from api.problems import PROBLEMS, Problem, refusing
 from api.rooms import Rooms, rooms_of
 from api.streams import TooMany
-from booking.events import BookingEvent, Event, PasswordChanged, SpaceEvent, UserEvent
+from booking.events import BookingEvent, Event, SpaceEvent, UserEvent
 from booking.roles import Role
 from booking.users import User
 from journal import codec, folding
@@ -60,6 +60,7 @@ data: {"space_id":"5b1c8f0e-7a53-4d8b-9d3c-2f6f4a1f0c11","at":"2026-12-01T08:00:
 async def stream(user: CurrentUser, request: Request) -> Response:
     """What is recorded from now on, or after Last-Event-ID: nothing is left out, nothing told twice."""
     after = await _after(request)
+    passwords = (await rooms_of(request).callers.read(user.id)).password_changes
     place = AsyncExitStack()
     try:
         await place.enter_async_context(rooms_of(request).streams.place(user.id))
@@ -67,7 +68,7 @@ async def stream(user: CurrentUser, request: Request) -> Response:
         raise Problem(
             429, "too-many-streams", "Too many streams", "Close one first.", headers={"Retry-After": "5"}
         ) from None
-    return _Stream(_told(request, user.id, after), place)
+    return _Stream(_told(request, user.id, passwords, after), place)
 
 
 class _Stream(StreamingResponse):
@@ -82,19 +83,18 @@ class _Stream(StreamingResponse):
             await super().__call__(scope, receive, send)
 
 
-async def _told(request: Request, user_id: UUID, after: int | None) -> AsyncIterator[bytes]:
+async def _told(request: Request, user_id: UUID, passwords: int, after: int | None) -> AsyncIterator[bytes]:
+    """What the caller is to hear, until they have changed their password more than so many times."""
     rooms = rooms_of(request)
     async with aclosing(rooms.streams.listen(after=after, quiet=HEARTBEAT)) as listening:
         yield b": welcome\n\n"
         # The client comes back with the id it has, and is told then; by a newer Daybook what is unknown to this one.
         with suppress(Unavailable, UnknownFact, Problem):
             async for facts in listening:
-                of_caller = [
-                    one.event for one in facts if isinstance(one.event, UserEvent) and one.event.user_id == user_id
-                ]
+                is_of_caller = any(isinstance(one.event, UserEvent) and one.event.user_id == user_id for one in facts)
                 # What is heard of the caller here may not have been heard of elsewhere yet; the token's time passes.
-                user = await (rooms.callers.read(user_id) if of_caller else caller(request))
-                if not user.is_active or any(isinstance(event, PasswordChanged) for event in of_caller):
+                user = await (rooms.callers.read(user_id) if is_of_caller else caller(request))
+                if not user.is_active or user.password_changes > passwords:
                     return
                 run = await _run_by(user, facts, rooms)
                 told = [_event(fact.position, fact.event) for fact in facts if _may_see(user, run, fact.event)]

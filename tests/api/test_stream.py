@@ -324,17 +324,38 @@ async def test_a_stream_ends_with_the_user_it_is_for(house: House) -> None:
         await asyncio.wait_for(stream.ended.wait(), HEARTBEAT / 2)  # at the fact itself, not at the next word
 
 
+async def change_password(house: House, user_id: UUID) -> None:
+    await house.rooms.deciding.do(
+        ChangePassword(user_id=user_id, password_hash="another", seen=0),
+        by=Author.person(user_id),
+        request=Request(command_id=uuid4(), correlation_id="test"),
+    )
+
+
 async def test_a_stream_ends_with_the_password_it_was_opened_with(house: House) -> None:
     user_id = await house.user()
     async with streaming(house, user_id) as stream:
         await stream.welcomed()
-        await house.rooms.deciding.do(
-            ChangePassword(user_id=user_id, password_hash="another", seen=0),
-            by=Author.person(user_id),
-            request=Request(command_id=uuid4(), correlation_id="test"),
-        )
+        await change_password(house, user_id)
 
         await asyncio.wait_for(stream.ended.wait(), HEARTBEAT / 2)
+
+
+async def test_a_stream_opened_with_the_password_since_tells_what_was_missed_before_and_after_the_change(
+    house: House,
+) -> None:
+    space_id, user_id = await house.space(), await house.user()
+    student = house.client(user_id)
+    seen = position(await student.post("/bookings", json={"space_id": space_id, **a_slot(8, 10)}))
+    missed = [await student.post("/bookings", json={"space_id": space_id, **a_slot(10, 12)})]
+    await change_password(house, user_id)
+    missed.append(await student.delete(missed[0].headers["Location"]))
+
+    async with streaming(house, user_id, after=seen) as stream:
+        await stream.welcomed()
+        heard = await stream.until(position(missed[-1]))
+
+    assert [one.position for one in heard] == [position(answer) for answer in missed]
 
 
 async def test_a_stream_ends_with_the_time_of_its_token(house: House) -> None:
