@@ -64,6 +64,7 @@ where t.position > %(after)s and t.position <= %(to)s
   and not exists (select from events e where e.position = t.position and t.tag = any(e.tags))
 order by t.position limit 1
 """
+_KNOWN_ABOVE = f"select from events where position > %s and hash_format = {FORMAT} limit 1"
 _ENDS = """
 select (select min(position) from events), (select min(e.position) from events e where e.position > h.position),
        h.recorded_at is distinct from coalesce(last.recorded_at, 'epoch')
@@ -125,9 +126,12 @@ def verify(
     connection.prepare_threshold = 0
     try:
         connection.execute("set enable_sort = off")  # tags are grouped by page, and there are few pages
-        return _Walk(connection, told, page, tags_at_once).whole()
-    except UnknownFormat as error:
-        raise CannotCheck(f"{error}: a newer Daybook wrote it") from None
+        try:
+            return _Walk(connection, told, page, tags_at_once).whole()
+        except UnknownFormat as error:
+            if connection.execute(_KNOWN_ABOVE, (error.position,)).rowcount:
+                raise Broken(error.position, f"{error.why}, before a known one: formats only move on") from None
+            raise CannotCheck(f"{error}: a newer Daybook wrote it") from None
     except psycopg.Error as error:
         raise CannotCheck(_line(error)) from error
 

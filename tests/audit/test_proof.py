@@ -309,10 +309,14 @@ def test_many_tags_are_read_a_stretch_at_a_time(history: Place):
 
 def test_a_format_yet_to_come_is_no_verdict(history: Place):
     with history.owner() as owner, owner.transaction(force_rollback=True):
-        owner.execute("update events set hash_format = 2 where position = 5")
+        owner.execute("update events set hash_format = 2 where position >= 5")
 
         with pytest.raises(CannotCheck, match="position 5: unknown hash format 2"):
             verify(owner, page=PAGE)
+
+
+def test_a_format_before_an_older_one_is_a_change(history: Place):
+    assert bad_position(history, "update events set hash_format = 2 where position = 5") == 5
 
 
 def test_without_a_journal_there_is_no_verdict(place: Place):
