@@ -1,10 +1,13 @@
 """Opening hours: when a space is open on its own wall clock, and which UTC instants that means."""
 
 import re
-from collections.abc import Iterable, Mapping
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from operator import itemgetter
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from booking.slots import Slot, Span
@@ -13,6 +16,9 @@ from booking.zones import day_start, first_instant, last_instant
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):[0-5]\d", re.ASCII)
 _DAY = timedelta(days=1)
+
+At = TypeVar("At", datetime, int)
+"""An instant, or the number that stands for one."""
 
 Stretch = tuple[datetime, datetime]
 """`[start, end)` in UTC; unlike a slot it may be of any length."""
@@ -79,25 +85,35 @@ class OpeningHours:
 
     def open_during(self, span: Span, tz: ZoneInfo, special: Special = NOTHING_SPECIAL) -> list[Stretch]:
         """The open stretches of the span's local dates and of the day before, in order, joined where they touch."""
-        day, last = span.start.astimezone(tz).date() - _DAY, span.end.astimezone(tz).date()
-        days = (day + n * _DAY for n in range((last - day).days + 1))
+        first, last = span.start.astimezone(tz).date() - _DAY, span.end.astimezone(tz).date()
+        return self.open_between(first, last, tz, special)
+
+    def open_between(self, first: date, last: date, tz: ZoneInfo, special: Special = NOTHING_SPECIAL) -> list[Stretch]:
+        """The open stretches that begin on the local dates `first` to `last`, in order, joined where they touch."""
+        days = (first + n * _DAY for n in range((last - first).days + 1))
         return joined(stretch for day in days for stretch in stretches(self.on(day, special), day, tz))
 
     def cover(self, slot: Slot, tz: ZoneInfo, special: Special = NOTHING_SPECIAL) -> bool:
         """Whether the space is open without a break from the slot's start to its end."""
         day = slot.start.astimezone(tz).date()
-        return _one_covers(slot, stretches(self.on(day, special), day, tz)) or _one_covers(
-            slot, self.open_during(slot, tz, special)
+        own = stretches(self.on(day, special), day, tz)
+        return any(start <= slot.start and slot.end <= end for start, end in own) or one_covers(
+            self.open_during(slot, tz, special), slot.start, slot.end
         )
 
 
-def _one_covers(slot: Slot, stretches: Iterable[Stretch]) -> bool:
-    return any(start <= slot.start and slot.end <= end for start, end in stretches)
+def one_covers(stretches: Sequence[Stretch], start: datetime, end: datetime) -> bool:
+    """Whether one of the stretches, which are in order and apart, lasts from `start` to `end`."""
+    at = bisect_right(stretches, start, key=_END)
+    return at < len(stretches) and stretches[at][0] <= start and end <= stretches[at][1]
 
 
-def joined(stretches: Iterable[Stretch]) -> list[Stretch]:
-    """The same open time in order, as the fewest stretches."""
-    result: list[Stretch] = []
+_END = itemgetter(1)
+
+
+def joined(stretches: Iterable[tuple[At, At]]) -> list[tuple[At, At]]:
+    """The same time in order, as the fewest stretches."""
+    result: list[tuple[At, At]] = []
     for start, end in sorted(stretches):
         if result and start <= result[-1][1]:
             result[-1] = result[-1][0], max(end, result[-1][1])

@@ -19,7 +19,7 @@ from booking.events import (
     SpecialHoursCleared,
     SpecialHoursSet,
 )
-from booking.opening_hours import WEEKDAYS, OpeningHours, Special, Stretch, Window
+from booking.opening_hours import WEEKDAYS, OpeningHours, Special, Stretch, Window, one_covers
 from booking.refusals import (
     NotFound,
     OutsideOpeningHours,
@@ -94,29 +94,45 @@ class Space:
                 return
         self.revision += 1
 
-    def objections(self, slot: Slot, *, now: datetime, at_once: bool = False) -> Iterator[Refusal]:
-        """Why the space's rules do not admit a booking of `slot`, made at `now`; `at_once` needs no approval."""
-        rules, tz = self.rules, zone(self.timezone)
-        if not self.is_active:
-            yield SpaceInactive()
-        if slot.duration < rules.min_duration:
-            yield SlotTooShort(rules.min_duration // _MINUTE)
-        if slot.duration > rules.max_duration:
-            yield SlotTooLong(rules.max_duration // _MINUTE)
-        if slot.start < (earliest := self._earliest_start(now, at_once=at_once)):
+    def objections(
+        self, slot: Slot, *, now: datetime, at_once: bool = False, open: Sequence[Stretch] | None = None
+    ) -> Iterator[Refusal]:
+        """Why the space's rules do not admit a booking of `slot`, made at `now`; `at_once` needs no approval.
+
+        `open` is what `open_during` says of a span around the slot, from whoever asks about many slots.
+        """
+        tz = zone(self.timezone)
+        yield from self.objections_to_any(slot.duration)
+        if slot.start < (earliest := self.earliest_start(now, at_once=at_once)):
             yield TooLittleNotice(earliest)
-        latest = now.astimezone(tz).date() + timedelta(days=rules.max_advance_days)
-        if slot.start.astimezone(tz).date() > latest:
+        if slot.start.astimezone(tz).date() > (latest := self.last_date(now)):
             yield TooFarAhead(latest, self.timezone)
-        if not self.opening_hours.cover(slot, tz, self.special):
+        if open is None:
+            is_open = self.opening_hours.cover(slot, tz, self.special)
+        else:
+            is_open = one_covers(open, slot.start, slot.end)
+        if not is_open:
             yield OutsideOpeningHours(self.timezone, tuple(self.open_during(slot)))
 
-    def _earliest_start(self, now: datetime, *, at_once: bool) -> datetime:
+    def objections_to_any(self, duration: timedelta) -> Iterator[Refusal]:
+        """Why the space's rules admit no slot of this length, whenever it begins."""
+        if not self.is_active:
+            yield SpaceInactive()
+        if duration < self.rules.min_duration:
+            yield SlotTooShort(self.rules.min_duration // _MINUTE)
+        if duration > self.rules.max_duration:
+            yield SlotTooLong(self.rules.max_duration // _MINUTE)
+
+    def earliest_start(self, now: datetime, *, at_once: bool = False) -> datetime:
         """When a booking made at `now` may begin: early enough that there is time left to approve it."""
         earliest = now + self.rules.min_advance
         if self.rules.requires_approval and not at_once:
             earliest = max(earliest, now + self.rules.approval_deadline + timedelta.resolution)
         return earliest
+
+    def last_date(self, now: datetime) -> date:
+        """The last local date on which a booking made at `now` may begin."""
+        return now.astimezone(zone(self.timezone)).date() + timedelta(days=self.rules.max_advance_days)
 
     def decide_by(self, slot: Slot, *, now: datetime, at_once: bool = False) -> datetime | None:
         """Until when a booking of `slot` made at `now` waits for an approval; None if it needs none."""

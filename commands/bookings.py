@@ -2,28 +2,34 @@
 
 from collections.abc import Container, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import Enum
+from itertools import islice
 from uuid import UUID
 
 from booking import bookings, finding
 from booking.bookings import Booking
 from booking.events import Event
+from booking.opening_hours import Stretch
 from booking.refusals import (
     AllowanceUsedUp,
     NotAllowed,
     NotFound,
     Refusal,
     RoleHoldsNoBookings,
+    SlotTooLong,
+    SlotTooShort,
     SpaceInactive,
     UserInactive,
 )
 from booking.roles import Role
 from booking.slots import BadSlot, Slot
+from booking.spaces import Space
 from booking.zones import zone
 from commands.command import Command, must_be_seen
 from journal.folding import Aggregates, Named, allowance, booking, calendar, calendars, space, user
+from journal.giving_way import in_turns
 
 
 class Unchanged(Enum):
@@ -234,7 +240,14 @@ NEAR = timedelta(days=3)
 
 ALTERNATIVES = 3
 
-_WHATEVER_THE_SLOT = (AllowanceUsedUp, UserInactive, RoleHoldsNoBookings, SpaceInactive)
+_WHENEVER_IT_BEGINS = (
+    AllowanceUsedUp,
+    UserInactive,
+    RoleHoldsNoBookings,
+    SpaceInactive,
+    SlotTooShort,
+    SlotTooLong,
+)
 
 
 async def alternatives(aggregates: Aggregates, space_id: UUID, slot: Slot, refusals: Sequence[Refusal]) -> list[Slot]:
@@ -242,27 +255,22 @@ async def alternatives(aggregates: Aggregates, space_id: UUID, slot: Slot, refus
 
     Raises `Unavailable`.
     """
-    if any(isinstance(refusal, _WHATEVER_THE_SLOT) for refusal in refusals):
+    if any(isinstance(refusal, _WHENEVER_IT_BEGINS) for refusal in refusals):
         return []
     dates: set[date] = set()
     while True:
         of_dates = [calendar(space_id, day) for day in sorted(dates)]
-        (a_space, *held), now = await aggregates.all_fresh([space(space_id), *of_dates])
-        wanted = slot.start.astimezone(zone(a_space.timezone)).date()
+        (kept, *held), now = await aggregates.all_fresh([space(space_id), *of_dates])
+        wanted = slot.start.astimezone(zone(kept.timezone)).date()
         days = [wanted + n * timedelta(days=1) for n in range(-NEAR.days, NEAR.days + 1)]
-        if (needed := {one for day in days for one in finding.dates_of(a_space, day, slot.duration)}) <= dates:
+        if (needed := {one for day in days for one in finding.dates_of(kept, day, slot.duration)}) <= dates:
             break
         dates = needed  # the space is only known now, or its buffers have grown
-    found = [
-        free
-        for day in days
-        for free in finding.bookable(
-            a_space,
-            {one.day: one for one in held},
-            day,
-            duration=slot.duration,
-            step=finding.step_of(a_space),
-            now=now,
-        )
-    ]
-    return finding.nearest(found, slot, at_most=ALTERNATIVES)
+    a_space: Space = replace(kept)  # others change what is kept while this one gives way
+    at_most, full = a_space.rules.concurrent_bookings, list[Stretch]()
+    async for one in in_turns(held):
+        full += one.full(at_most=at_most, now=now)
+    search = finding.Search(a_space, days, full, duration=slot.duration, now=now)
+    step = finding.step_of(a_space)
+    starts = [start async for day in in_turns(days) for start in search.starts(day, step)]
+    return sorted(islice(search.judged(finding.nearest(starts, slot.start)), ALTERNATIVES))

@@ -29,6 +29,9 @@ class Aggregate(Protocol):
 
 A = TypeVar("A", bound=Aggregate)
 
+UNREAD_AT_ONCE = 8
+"""Calendars folded from their first fact on that share a read: those of a busy month have a hundred thousand facts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Named(Generic[A]):
@@ -126,24 +129,28 @@ class Aggregates:
         Others may bring the same aggregates further before the caller looks at them; never back. Raises `Unavailable`
         and `Forgotten`.
         """
+        unread = [tag for tag, kept in wanted.items() if not kept.position and isinstance(kept.aggregate, Calendar)]
         while True:
-            reading = await self._journal.read({tag: kept.position for tag, kept in wanted.items()}, command_ids)
+            asked = wanted if len(unread) <= UNREAD_AT_ONCE else {tag: wanted[tag] for tag in unread[:UNREAD_AT_ONCE]}
+            reading = await self._journal.read({tag: kept.position for tag, kept in asked.items()}, command_ids)
             past = reading.journal_id, self._journal.era
             if past != self._past:
                 self._kept.clear()
                 self._past = past
             if any(kept.past is not self._past for kept in wanted.values()):
                 raise Forgotten
-            more = False
-            for tag, kept in wanted.items():
+            more: list[str] = []
+            for tag, kept in asked.items():
                 facts = reading.facts.get(tag, ())
                 for position, event in facts:
                     kept.fold(event, position)
                 if len(facts) >= PER_TAG:
-                    more = True
+                    more.append(tag)
                 elif kept.position < reading.head:
                     kept.position = reading.head
-            if not more:
+            if asked is not wanted:
+                unread[:UNREAD_AT_ONCE] = more
+            elif not more:
                 return Fresh(reading.journal_id, reading.now, reading.known)
 
     def entered(self, kept: Mapping[str, Kept], facts: Sequence[tuple[Event, Sequence[str]]], first: int) -> None:

@@ -19,6 +19,7 @@ from booking.refusals import Refusal
 from journal import codec, tags
 from journal.chain import COLUMNS, Row
 from journal.connection import CONNECT_WITHIN, Line, Unavailable, conninfo
+from journal.giving_way import in_pieces
 from journal.grouping import Asked, Grouping
 from journal.sealing import Keys
 from journal.tallies import Histogram
@@ -331,8 +332,11 @@ class Journal:
 
     async def _snapshot(self, rows: Sequence[tuple[Any, ...]]) -> Reading:
         self.keys.belong_to(rows[0][0])
-        decoded = {row[5]: codec.decode(row[6], row[7], row[8]) for row in rows if row[5] is not None}
-        await self._open(decoded)
+        decoded: dict[int, Event] = {}
+        async for some in in_pieces(rows):
+            events = {row[5]: codec.decode(row[6], row[7], row[8]) for row in some if row[5] is not None}
+            await self._open(events)
+            decoded |= events
         facts: dict[str, list[tuple[int, Event]]] = {}
         known: dict[UUID, Known] = {}
         for _, _, _, tag, command_id, position, _, _, _, digest, recorded_at, hash in rows:

@@ -1,6 +1,6 @@
 """The view of availability: each space as its rules judge it, and which of its slots are held, by UTC date."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
@@ -10,7 +10,7 @@ from uuid import UUID
 import orjson
 
 from booking import calendars as held_slots
-from booking.calendars import Calendar
+from booking.calendars import TOLD, Calendar, any_overlaps, crowded
 from booking.events import (
     BookingApproved,
     BookingCancelled,
@@ -21,6 +21,7 @@ from booking.events import (
     Event,
     SpaceEvent,
 )
+from booking.opening_hours import Stretch
 from booking.refusals import Refusal
 from booking.slots import Slot, Span
 from booking.spaces import Space
@@ -28,6 +29,7 @@ from booking.spaces import known as known_space
 from journal import folding
 from journal.connection import Unavailable
 from journal.folding import Named
+from journal.giving_way import in_turns
 from projections.instants import instant, number
 from projections.reading import Views, cursor_after, entry_before
 from projections.spaces import STATE, by_name
@@ -75,32 +77,41 @@ async def of(views: Views, space_id: UUID, slot: Slot, *, now: datetime) -> Avai
     """How a booking of `slot` made at `now` would be judged. Raises `NotFound` for the space, `Unavailable`."""
     read: Span = slot
     while True:
-        space, calendars, position = await _read(views, space_id, slot, read)
+        space, calendars, position = await _read(views, space_id, slot, read, now)
         known_space(space)
         hold = space.hold(slot)
         if set(hold.dates()) <= set(read.dates()):
             break
         read = hold  # a buffer reaches into another date
     at_most = space.rules.concurrent_bookings
-    conflicting = held_slots.conflicting(calendars, hold, at_most=at_most, now=now)
-    refusals = (*space.objections(slot, now=now), *held_slots.objections(calendars, hold, at_most=at_most, now=now))
-    return Availability(refusals, conflicting, position)
+    taken = tuple(held_slots.objections(calendars, hold, at_most=at_most, now=now))
+    conflicting = [span for refusal in taken for span in refusal.conflicting_slots]
+    return Availability((*space.objections(slot, now=now), *taken), conflicting, position)
 
 
-async def days(views: Views, space_id: UUID, dates: Sequence[date]) -> tuple[Space, dict[date, Calendar], int]:
-    """The space and its calendars of the UTC dates, of one position. Raises `NotFound`, `Unavailable`."""
+async def full(
+    views: Views, space_id: UUID, dates: Sequence[date], *, now: datetime
+) -> tuple[Space, list[Stretch], int]:
+    """The space, when as many as it allows at once are held at `now` on the UTC dates, and the position of both.
+
+    Raises `NotFound`, `Unavailable`.
+    """
     space_named = folding.space(space_id)
     calendars_named = [folding.calendar(space_id, day) for day in dates]
+    result: list[Stretch] = []
     try:
         (stored, *found), position = await views.documents(
             VIEW, [space_named.tag, *(one.tag for one in calendars_named)]
         )
         space = _space(stored) if stored else space_named.unfolded()
-        calendars = [_load_calendar(one) if one else Calendar(day) for day, one in zip(dates, found, strict=True)]
+        async for one in in_turns(filter(None, found)):
+            result += _full(one, at_most=space.rules.concurrent_bookings, now=now)
     except Unavailable:
         (space, *calendars), position = await views.from_journal([space_named, *calendars_named])
+        async for calendar in in_turns(calendars):
+            result += calendar.full(at_most=space.rules.concurrent_bookings, now=now)
     known_space(space)
-    return space, dict(zip(dates, calendars, strict=True)), position
+    return space, result, position
 
 
 async def active_spaces(views: Views, *, limit: int, cursor: str | None) -> tuple[list[Space], str | None, int]:
@@ -110,7 +121,7 @@ async def active_spaces(views: Views, *, limit: int, cursor: str | None) -> tupl
     """
     after = b"(%b" % entry_before(cursor) if cursor else b"-"
     stored, last, position = await views.page(VIEW, _ACTIVE, of="space", limit=limit, after=after)
-    return [_space(one) for one in stored], cursor_after(last), position
+    return [_space(one) async for one in in_turns(stored)], cursor_after(last), position
 
 
 async def without_conflict(
@@ -121,23 +132,25 @@ async def without_conflict(
     stored, position = await views.documents(VIEW, [tag for _, tags in wanted for tag in tags])
     held = dict(zip((tag for _, tags in wanted for tag in tags), stored, strict=True))
     free: list[Space] = []
-    for space, tags in wanted:
-        hold = space.hold(slot)
-        calendars = [_overlapping(day, hold) for tag in tags if (day := held[tag])]
-        if not held_slots.conflicting(calendars, hold, at_most=space.rules.concurrent_bookings, now=now):
+    async for space, tags in in_turns(wanted):
+        hold, at_most = space.hold(slot), space.rules.concurrent_bookings
+        calendars = await _crowded((held[tag] for tag in tags), hold, at_most=at_most, now=now)
+        if not held_slots.conflicting(calendars, hold, at_most=at_most, now=now):
             free.append(space)
     return free, position
 
 
-async def _read(views: Views, space_id: UUID, slot: Slot, read: Span) -> tuple[Space, list[Calendar], int]:
+async def _read(
+    views: Views, space_id: UUID, slot: Slot, read: Span, now: datetime
+) -> tuple[Space, list[Calendar], int]:
     """The space, and of its calendars on the dates of `read` what can matter to `slot`, of one position."""
     space_named, calendars_named = folding.space(space_id), folding.calendars(space_id, read)
     try:
         names = [space_named.tag, *(named.tag for named in calendars_named)]
         (stored, *days), position = await views.documents(VIEW, names)
         space = _space(stored) if stored else space_named.unfolded()
-        hold = space.hold(slot)
-        return space, [_overlapping(day, hold) for day in days if day], position
+        at_most = space.rules.concurrent_bookings
+        return space, await _crowded(days, space.hold(slot), at_most=at_most, now=now), position
     except Unavailable:
         (space, *calendars), position = await views.from_journal([space_named, *calendars_named])
         return space, calendars, position
@@ -147,11 +160,34 @@ async def _read(views: Views, space_id: UUID, slot: Slot, read: Span) -> tuple[S
 _space = lru_cache(maxsize=1_024)(STATE.load)
 
 
-def _overlapping(stored: bytes, hold: Span) -> Calendar:
-    """The stored calendar, with nothing but what can matter to `hold`: most of a full day does not."""
-    document = orjson.loads(stored)
+async def _crowded(stored: Iterable[bytes | None], hold: Span, *, at_most: int, now: datetime) -> list[Calendar]:
+    """Of the stored calendars what stands in the way of `hold`, as far as it is told: nothing else is made of them."""
     start, end = number(hold.start), number(hold.end)
-    return _calendar(document["day"], {id: at for id, at in document["held"].items() if at[0] < end and start < at[1]})
+    result: list[Calendar] = []
+    told: set[tuple[int, int]] = set()
+    async for one in in_turns(filter(None, stored)):
+        day, standing = _standing(one, now)
+        held = {id: at for id, at in standing.items() if at[0] < end and start < at[1]}
+        if full := crowded([(at[0], at[1]) for at in held.values()], at_most):
+            in_the_way = {id: at for id, at in held.items() if any_overlaps(full, at[0], at[1])}
+            result.append(_calendar(day, in_the_way))
+            told.update((at[0], at[1]) for at in in_the_way.values())
+            if len(told) >= TOLD:
+                break
+    return result
+
+
+def _full(stored: bytes, *, at_most: int, now: datetime) -> Iterable[Stretch]:
+    """What `Calendar.full` says of the stored one, without making any of it."""
+    _, standing = _standing(stored, now)
+    full = crowded([(at[0], at[1]) for at in standing.values()], at_most)
+    return [(instant(start), instant(end)) for start, end in full]
+
+
+def _standing(stored: bytes, now: datetime) -> tuple[str, dict[str, list[int]]]:
+    """The day of a stored calendar, and what is held of it at `now`."""
+    document, at = orjson.loads(stored), number(now)
+    return document["day"], {id: one for id, one in document["held"].items() if len(one) == 2 or one[2] > at}
 
 
 def _dump_calendar(calendar: Calendar) -> bytes:

@@ -242,7 +242,7 @@ async def of_space(views: Views, space_id: UUID, span: Span, *, now: datetime) -
             if hold.overlaps(span) and _DECLINED not in json:
                 held.append(Held(hold, UUID(user_id.decode()), json))
         if last is None:
-            return sorted(held, key=lambda one: one.span), position
+            return sorted(held, key=lambda one: (one.span.start, one.span.end)), position
         after = b"(%b" % last
 
 

@@ -1,13 +1,12 @@
 """The view of utilisation: how long each space is booked on each of its local dates."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from operator import add
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -29,11 +28,10 @@ from booking.spaces import Space
 from booking.zones import day_start, zone
 from journal import folding
 from journal.folding import Named
+from journal.giving_way import in_turns
 from projections.reading import Views, cursor_after, entry_before
 from projections.spaces import STATE, by_name
 from projections.views import LIMIT, Documents, Form, Lists, View
-
-T = TypeVar("T")
 
 _CHANGING = BookingCreated | BookingRescheduled | BookingApproved | BookingRejected | BookingDeclined | BookingCancelled
 _ALL = "all"
@@ -136,7 +134,7 @@ async def utilisation(
     """
     after = b"(%b" % entry_before(cursor) if cursor else b"-"
     stored, behind, position = await views.page(VIEW, _ALL, of="space", limit=limit, after=after)
-    spaces = [STATE.load(one) async for one in _in_turns(stored)]
+    spaces = [STATE.load(one) async for one in in_turns(stored)]
     months = list(_months_between(first, last))
     tags = [_tag(space.id, month) for space in spaces for month in months]
     found: Sequence[bytes | None] = []
@@ -147,7 +145,7 @@ async def utilisation(
     names = [day.isoformat() for day in days]
     uses: list[Use] = []
     booked_by_day, open_by_day = [0] * len(days), [0] * len(days)
-    async for space, own in _in_turns(zip(spaces, _in_groups(found, len(months)), strict=True)):
+    async for space, own in in_turns(zip(spaces, _in_groups(found, len(months)), strict=True)):
         seconds = {name: number for one in own if one for name, number in _load_booked(one).seconds.items()}
         booked, opened = [seconds.get(name, 0) for name in names], _open_seconds(space, days)
         if by_day:
@@ -159,13 +157,6 @@ async def utilisation(
         together = zip(days, booked_by_day, open_by_day, strict=True)
         uses = [Use(day, booked // 60, opened // 60) for day, booked, opened in together]
     return Utilisation(uses, cursor_after(behind), position)
-
-
-async def _in_turns(each: Iterable[T]) -> AsyncIterator[T]:
-    """Each of them, after a turn of whoever else is at work: all of them together take long."""
-    for one in each:
-        await asyncio.sleep(0)
-        yield one
 
 
 def _open_seconds(space: Space, days: Sequence[date]) -> list[int]:

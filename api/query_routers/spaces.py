@@ -1,5 +1,6 @@
 """Queries about spaces: whether a slot of one is free, one, and which there are."""
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
@@ -27,7 +28,9 @@ from api.rooms import rooms_of
 from booking.refusals import NotFound
 from booking.slots import EARLIEST, LATEST, BadSlot, Slot
 from booking.spaces import Space
+from journal.giving_way import in_pieces
 from projections import availability, bookings, finding, spaces
+from projections.bookings import Held
 from projections.finding import Found
 
 router = APIRouter(tags=["queries: spaces"], responses=PROBLEMS)
@@ -35,7 +38,10 @@ router = APIRouter(tags=["queries: spaces"], responses=PROBLEMS)
 
 @router.get("/spaces/{space_id}/availability", response_model=AvailabilityDocument, openapi_extra=parameters(SlotAsked))
 async def of_slot(space_id: UUID, request: Request) -> Response:
-    """Whether a booking of the slot would be accepted now from a user whose allowance is not used up."""
+    """Whether a booking of the slot would be accepted now from a user whose allowance is not used up.
+
+    Of more than 100 conflicting slots some of the first are told.
+    """
     await awaited(request, availability.VIEW.name)
     times = asked(request, SlotAsked)
     slot = Slot(times.start, times.end)
@@ -69,7 +75,10 @@ async def slots(space_id: UUID, request: Request) -> Response:
 
 @router.get("/spaces/{space_id}/next-available", response_model=list[SlotDocument], openapi_extra=parameters(NextAsked))
 async def next_available(space_id: UUID, request: Request) -> Response:
-    """The first slot that would be accepted now, in a list; an empty one when there is none within the horizon."""
+    """The first slot that would be accepted now, in a list; an empty one when there is none within the horizon.
+
+    A year from `after` is looked at: where the horizon is longer, ask again from there.
+    """
     views, wanted, now = rooms_of(request).views, asked(request, NextAsked), datetime.now(UTC)
     await awaited(request, availability.VIEW.name)
     after = within_reach(wanted.after) if wanted.after else now
@@ -89,16 +98,24 @@ async def calendar(space_id: UUID, user: CurrentUser, request: Request) -> Respo
     if space is None:
         raise NotFound("space", space_id)
     held, position = await bookings.of_space(views, space_id, Slot(wanted.start, wanted.end), now=datetime.now(UTC))
-    sees_all = space.is_run_by(user)
-    items = [
-        {
-            "start": one.span.start,
-            "end": one.span.end,
-            "booking": orjson.Fragment(one.json) if sees_all or one.user_id == user.id else None,
-        }
-        for one in held
-    ]
-    return stored(request, orjson.dumps(items, option=orjson.OPT_UTC_Z), position)
+    return stored(request, await busy_json(held, shown_to=None if space.is_run_by(user) else user.id), position)
+
+
+async def busy_json(held: Sequence[Held], *, shown_to: UUID | None) -> bytes:
+    """What is held, with the bookings of the user it is shown to; of None all of them."""
+
+    def written(some: Sequence[Held]) -> bytes:
+        items = [
+            {
+                "start": one.span.start,
+                "end": one.span.end,
+                "booking": orjson.Fragment(one.json) if shown_to in (None, one.user_id) else None,
+            }
+            for one in some
+        ]
+        return orjson.dumps(items, option=orjson.OPT_UTC_Z)[1:-1]
+
+    return b"[%b]" % b",".join([written(some) async for some in in_pieces(held)])
 
 
 @router.get("/spaces/search", response_model=list[SpaceDocument], openapi_extra=parameters(SearchAsked))

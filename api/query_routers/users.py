@@ -29,6 +29,7 @@ from booking.bookings import Booking
 from booking.events import BookingEvent
 from booking.users import User
 from commands import accounts, api_keys, calendar_tokens
+from journal.giving_way import in_pieces
 
 router = APIRouter(tags=["queries: users"], responses=PROBLEMS)
 
@@ -75,13 +76,16 @@ async def export(user: CurrentUser, request: Request) -> Response:
     facts = await history.of_person(rooms.journal, user.id)
     now = (await rooms.journal.read({})).now
     bookings: dict[UUID, Booking] = {}
-    for fact in facts:
-        if isinstance(fact.event, BookingEvent):
-            bookings.setdefault(fact.event.booking_id, Booking(fact.event.booking_id)).fold(fact.event)
+    told: list[dict[str, Any]] = []
+    async for some in in_pieces(facts):
+        told += [fact.document() for fact in some]
+        for fact in some:
+            if isinstance(fact.event, BookingEvent):
+                bookings.setdefault(fact.event.booking_id, Booking(fact.event.booking_id)).fold(fact.event)
     document: dict[str, Any] = {
         "account": account | {"created_at": await accounts.created_at(rooms.journal, user.id)},
         "bookings": [one.document() | {"status": one.status(now)} for one in bookings.values()],
-        "facts": [fact.document() for fact in facts],
+        "facts": told,
         "sessions": [asdict(one) for one in await rooms.sessions.of_user(user.id, token=refresh_token(request))],
         "api_keys": [api_key_document(key, user.api_keys.get(key.key_id, ())) for key in keys],
         "letters": [asdict(one) for one in await rooms.letters.to_user(user.id)],

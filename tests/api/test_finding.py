@@ -2,10 +2,17 @@
 
 from itertools import pairwise
 
+import orjson
+
+from api.query_routers.spaces import busy_json
 from booking.roles import Role
+from booking.slots import Span
 from daybook.embedded import Stores
+from projections.bookings import Held
 from tests.api.houses import House, a_house, a_slot, at
+from tests.examples import ANA, BEN, HOUR, NEW_YEAR
 from tests.journals import Place
+from tests.pieces import counted
 
 DATE = at(0)[:10]
 
@@ -94,3 +101,24 @@ async def test_pages_of_spaces_that_are_found_hold_each_once(stores: Stores, own
 
     assert [id for page in pages for id in page] == made
     assert all(len(page) == 2 for page, _ in pairwise(pages))
+
+
+async def test_a_calendar_of_thousands_is_written_whole_in_small_pieces() -> None:
+    held = [
+        Held(Span(NEW_YEAR + n * HOUR, NEW_YEAR + (n + 1) * HOUR), ANA if n % 2 else BEN, b'{"id":%d}' % n)
+        for n in range(2_500)
+    ]
+
+    done = await counted(busy_json(held, shown_to=ANA))
+
+    assert orjson.loads(done.result) == [
+        {
+            "start": one.span.start.isoformat().replace("+00:00", "Z"),
+            "end": one.span.end.isoformat().replace("+00:00", "Z"),
+            "booking": {"id": n} if n % 2 else None,
+        }
+        for n, one in enumerate(held)
+    ]
+    assert done.longest < done.calls / 2
+    assert orjson.loads(await busy_json(held[:1], shown_to=None))[0]["booking"] == {"id": 0}
+    assert await busy_json([], shown_to=None) == b"[]"

@@ -1,10 +1,10 @@
 """The decisions about bookings, asked of a plain list of facts: each aggregate folds those that bear its tag."""
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID, uuid5
 
-from booking import bookings
+from booking import bookings, finding
 from booking.allowances import Allowance
 from booking.bookings import Booking
 from booking.calendars import Calendar
@@ -146,3 +146,31 @@ class Tagged:
 
     def calendars(self, space_id: UUID, dates: Iterable[date]) -> list[Calendar]:
         return [self.fold(Calendar(day), tags.calendar(space_id, day)) for day in dates]
+
+
+def search(
+    history: Iterable[Event], days: Iterable[date], *, duration: timedelta, now: datetime, of: UUID = ROOM
+) -> finding.Search:
+    """A search for slots of the space `of` that begin on these days, from no more calendars than it asks for."""
+    tagged, days = Tagged(history), list(days)
+    space = tagged.space(of)
+    dates = {held for day in days for held in finding.dates_of(space, day, duration)}
+    at_most = space.rules.concurrent_bookings
+    full = [stretch for one in tagged.calendars(of, sorted(dates)) for stretch in one.full(at_most=at_most, now=now)]
+    return finding.Search(space, days, full, duration=duration, now=now)
+
+
+def offered(
+    history: Iterable[Event],
+    day: date,
+    *,
+    duration: timedelta,
+    step: timedelta,
+    now: datetime,
+    of: UUID = ROOM,
+    beside: int = 0,
+) -> list[Slot]:
+    """The slots of a date that are offered, looked for together with those of so many days before and after it."""
+    days = [day + n * timedelta(days=1) for n in range(-beside, beside + 1)]
+    found = search(history, days, duration=duration, now=now, of=of)
+    return list(found.judged(found.starts(day, step)))

@@ -1,13 +1,13 @@
 """Calendars: how many bookings a space holds at one instant, with the buffers they were made with."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import hypothesis
 from hypothesis import strategies as st
 
-from booking.calendars import Calendar, conflicting, objections
+from booking.calendars import TOLD, Calendar, any_overlaps, conflicting, objections
 from booking.events import BookingCreated
 from booking.slots import Span
 from tests.examples import (
@@ -210,3 +210,103 @@ def seen_to_conflict(bookings: list[BookingCreated], asked: Span, at_most: int) 
             crowded.update(there)
         instant += timedelta(minutes=15)
     return sorted(crowded)
+
+
+spans = st.builds(
+    lambda start, length: held(start / 7, (start + length) / 7), st.integers(-40, 400), st.integers(1, 90)
+)
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(
+    others=st.lists(st.tuples(spans, st.sampled_from([None, None, 7, 8, 9])), max_size=40),
+    asked=spans,
+    at_most=st.integers(1, 9),
+    moving=st.integers(0, 40),
+)
+def test_conflicts_are_those_of_which_too_many_hold_where_one_of_them_or_the_slot_begins(
+    others: list[tuple[Span, int | None]], asked: Span, at_most: int, moving: int
+):
+    bookings = [
+        replace(created(hours(10, 12), booking_id=UUID(int=n), decide_by=until and at(until)), hold=span)
+        for n, (span, until) in enumerate(others, 1)
+    ]
+    standing = [
+        one.held
+        for one in bookings
+        if one.booking_id.int != moving
+        and (one.decide_by is None or one.decide_by > MONDAY_8AM)
+        and one.held.overlaps(asked)
+    ]
+    crowds = [
+        [one for one in standing if one.start <= instant < one.end]
+        for instant in {max(asked.start, one.start) for one in standing}
+    ]
+    calendars = [given(Calendar(day), *bookings) for day in asked.dates()]
+
+    found = conflicting(calendars, asked, now=MONDAY_8AM, at_most=at_most, moving=UUID(int=moving))
+
+    assert found == sorted({one for crowd in crowds if len(crowd) >= at_most for one in crowd})
+
+
+@hypothesis.settings(deadline=None)
+@hypothesis.given(st.lists(spans, max_size=40), st.lists(spans, min_size=1, max_size=10), st.integers(1, 9))
+def test_a_calendar_is_full_exactly_where_one_more_conflicts(held: list[Span], asked: list[Span], at_most: int):
+    bookings = [replace(created(hours(10, 12), booking_id=UUID(int=n)), hold=one) for n, one in enumerate(held, 1)]
+    calendar = given(Calendar(MONDAY), *bookings)
+
+    full = calendar.full(at_most=at_most, now=MONDAY_8AM)
+
+    assert full == sorted(full)
+    for one in asked:
+        conflicts = conflicting([calendar], one, now=MONDAY_8AM, at_most=at_most)
+        assert any_overlaps(full, one.start, one.end) == bool(conflicts)
+
+
+class Compared(datetime):
+    """An instant that counts how often one is compared with another."""
+
+    times = 0
+
+    def __lt__(self, other: datetime) -> bool:
+        Compared.times += 1
+        return super().__lt__(other)
+
+    def __le__(self, other: datetime) -> bool:
+        Compared.times += 1
+        return super().__le__(other)
+
+    def __gt__(self, other: datetime) -> bool:
+        Compared.times += 1
+        return super().__gt__(other)
+
+
+def test_what_is_held_is_compared_a_few_times_each_and_not_each_with_each():
+    def day_of(number: int) -> Calendar:
+        """Bookings of which all hold at noon."""
+        begin = [Compared.fromtimestamp(at(11).timestamp() - n, UTC) for n in range(number)]
+        ids = (UUID(int=n) for n in range(number))
+        return Calendar(MONDAY, {id: Span(one, one + 2 * HOUR) for id, one in zip(ids, begin, strict=True)})
+
+    def compared(calendar: Calendar) -> int:
+        Compared.times = 0
+        assert conflicting([calendar], held(9, 15), now=MONDAY_8AM, at_most=10_000) == []
+        assert conflicting([calendar], held(12.9, 15), now=MONDAY_8AM, at_most=400) == []
+        assert conflicting([calendar], held(9, 15), now=MONDAY_8AM, at_most=400)
+        return Compared.times
+
+    assert compared(day_of(2_000)) < 8 * compared(day_of(500))
+
+
+def test_of_very_many_that_conflict_some_of_the_first_date_that_does_are_told():
+    days = [Calendar(MONDAY), Calendar(TUESDAY)]
+    bookings = [
+        replace(created(hours(9, 10), booking_id=UUID(int=n)), hold=held(12 + n / 10, 12 + (n + 1) / 10))
+        for n in range(240)
+    ]
+    calendars = [given(day, *bookings) for day in days]
+
+    assert conflicting(calendars, held(0, 48), now=MONDAY_8AM, at_most=1) == [one.held for one in bookings[:TOLD]]
+    assert conflicting(calendars, held(20, 48), now=MONDAY_8AM, at_most=1) == [
+        one.held for one in bookings[80 : 80 + TOLD]
+    ]

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import strategies as st
 
 from booking.events import Event, SpaceDeactivated
-from booking.finding import bookable, dates_of, nearest, step_of
+from booking.finding import dates_of, nearest, step_of
 from booking.opening_hours import OpeningHours, Window
 from booking.refusals import Refused
 from booking.slots import LONGEST, Slot
 from booking.spaces import Space
-from tests.booking.asking import Tagged, create
+from tests.booking import asking
+from tests.booking.asking import create, search
 from tests.booking.wall_clocks import DAY, DAYS_OF_CHANGE, MINUTE, specials, watched, weeks
 from tests.examples import (
     ALWAYS_OPEN,
@@ -50,11 +51,12 @@ def offered(
     step: timedelta = HOUR,
     now: datetime = NEW_YEAR,
 ) -> list[Slot]:
-    """The slots of the room offered on a date, from no more calendars than it asks for."""
-    tagged = Tagged(history)
-    space = tagged.space(ROOM)
-    calendars = {one.day: one for one in tagged.calendars(ROOM, dates_of(space, day, duration))}
-    return list(bookable(space, calendars, day, duration=duration, step=step, now=now))
+    """The slots of the room offered on a date, looked for alone or with the dates around it."""
+    alone, together = (
+        asking.offered(history, day, duration=duration, step=step, now=now, beside=beside) for beside in (0, 1)
+    )
+    assert alone == together
+    return alone
 
 
 def room(*windows: Window, **values: Any) -> Event:
@@ -176,6 +178,17 @@ def test_the_last_days_there_are_can_be_asked_for():
         assert offered(room(opening_hours=ALWAYS_OPEN), day=day) == []
 
 
+def test_no_slot_begins_on_the_days_that_are_known_to_be_full():
+    month = created(hours(8, 24 * 30), user_id=BEN, after=HOUR)
+    history = [room(opening_hours=ALWAYS_OPEN, max_duration=LONGEST, buffer_before=HOUR), month]
+    known = search(history, [MONDAY], duration=LONGEST, now=NEW_YEAR)
+
+    assert known.not_before(MONDAY) == known.not_before(TUESDAY) == MONDAY + 30 * DAY
+    assert known.not_before(MONDAY + 31 * DAY) == MONDAY + 31 * DAY
+    assert known.not_before(MONDAY - 31 * DAY) == MONDAY - 31 * DAY  # nothing is held while that lasts
+    assert known.not_before(MONDAY - 30 * DAY) == MONDAY + 30 * DAY
+
+
 def test_the_dates_of_a_day_are_those_its_bookings_can_hold():
     def dates(duration: timedelta = HOUR, day: date = TUESDAY, **values: Any) -> list[date]:
         return dates_of(given(Space(ROOM), room(**values)), day, duration)
@@ -188,17 +201,12 @@ def test_the_dates_of_a_day_are_those_its_bookings_can_hold():
     assert len(dates(LONGEST, max_duration=LONGEST, buffer_before=DAY, buffer_after=DAY)) == 35
 
 
-def test_the_nearest_slots_are_told_in_order_of_time():
-    slots = [hours(8, 9), hours(9, 10), hours(14, 15), hours(15, 16)]
+def test_what_is_nearest_comes_first_and_of_two_as_near_the_earlier():
+    starts = [at(8), at(9), at(11), at(14)]
 
-    assert nearest(slots, hours(14.5, 15.5), at_most=2) == [hours(14, 15), hours(15, 16)]
-    assert nearest(reversed(slots), hours(10, 11), at_most=3) == [hours(8, 9), hours(9, 10), hours(14, 15)]
-    assert nearest(slots, hours(10, 11), at_most=9) == slots
-    assert nearest([], hours(10, 11), at_most=3) == []
-
-
-def test_of_two_as_near_the_earlier_is_nearer():
-    assert nearest([hours(12, 13), hours(8, 9)], hours(10, 11), at_most=1) == [hours(8, 9)]
+    assert nearest(starts, at(13.5)) == [at(14), at(11), at(9), at(8)]
+    assert nearest(reversed(starts), at(10)) == [at(9), at(11), at(8), at(14)]
+    assert nearest([], at(10)) == []
 
 
 @pytest.mark.parametrize(("shortest", "step"), [(1, 15), (15, 15), (30, 30), (60, 60), (90, 60)])

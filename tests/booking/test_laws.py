@@ -16,7 +16,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from booking import finding, spaces, users
+from booking import spaces, users
 from booking.events import (
     AllowanceChanged,
     BookingApproved,
@@ -356,13 +356,11 @@ class Commands(RuleBasedStateMachine):
     @rule(space=some_space, ahead=st.integers(0, 1), length=st.integers(1, 12))
     def look_for_a_slot(self, space: UUID, ahead: int, length: int) -> None:
         day, duration = self.now // A_DAY + ahead, length * QUARTER
-        tagged = Tagged(self.history)
-        room, on = tagged.space(space), MONDAY + day * DAY
-        calendars = {one.day: one for one in tagged.calendars(space, finding.dates_of(room, on, duration))}
+        on, now = MONDAY + day * DAY, instant(self.now)
         starts = {start for window in self.premises[space].windows(day) for start in window[::AN_HOUR]}
         asked = [range(start, start + length) for start in sorted(starts)]
 
-        found = list(finding.bookable(room, calendars, on, duration=duration, step=HOUR, now=instant(self.now)))
+        found = asking.offered(self.history, on, duration=duration, step=HOUR, now=now, of=space)
 
         assert found == [slot_of(one) for one in asked if not self.against_holding(space, one, False)]
 

@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from booking.events import Event
-from booking.finding import bookable, dates_of
 from booking.opening_hours import OpeningHours, Window
 from booking.refusals import DeadlinePassed, OutsideOpeningHours, Refused, TooFarAhead, TooLittleNotice
 from booking.slots import BadSlot, Slot
 from booking.spaces import Space
 from booking.zones import UnknownZone, day_start, first_instant, last_instant, names, zone
-from tests.booking.asking import Tagged, cancel, create, expire, reschedule
+from tests.booking import asking
+from tests.booking.asking import cancel, create, expire, reschedule
 from tests.examples import (
     ALWAYS_OPEN,
     HOUR,
@@ -66,10 +66,7 @@ def codes(space: Space, slot: Slot, now: datetime = MONDAY_NOON) -> list[str]:
 
 def offered(*history: Event, day: date, duration: timedelta = HOUR, now: datetime = MONDAY_NOON) -> list[Slot]:
     """The slots of the room offered on a local date, an hour apart."""
-    tagged = Tagged(history)
-    space = tagged.space(ROOM)
-    calendars = {one.day: one for one in tagged.calendars(ROOM, dates_of(space, day, duration))}
-    return list(bookable(space, calendars, day, duration=duration, step=HOUR, now=now))
+    return asking.offered(history, day, duration=duration, step=HOUR, now=now)
 
 
 def shown(instants: Iterable[datetime], zone_name: str) -> list[str]:

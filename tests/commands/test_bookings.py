@@ -1,5 +1,6 @@
 """Commands about bookings that exist, on the real journal: each is decided on what is true when it is recorded."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -12,9 +13,11 @@ from booking.events import (
     BookingRescheduled,
     BookingRulesChanged,
     Event,
+    OpeningHoursChanged,
     SpaceDeactivated,
     UserDeactivated,
 )
+from booking.opening_hours import WEEKDAYS, OpeningHours, Window
 from booking.refusals import (
     AllowanceUsedUp,
     BookingNotActive,
@@ -24,12 +27,13 @@ from booking.refusals import (
     OutsideOpeningHours,
     Refusal,
     Refused,
+    SlotTooLong,
     SlotTooShort,
     SpaceInactive,
     UserInactive,
 )
 from booking.roles import Role
-from booking.slots import BadSlot, Slot
+from booking.slots import LONGEST, BadSlot, Slot
 from booking.terms import Rules
 from commands.bookings import CancelBooking, ChangeBooking, ExpireBookings, alternatives
 from commands.command import Author, PreconditionFailed
@@ -63,6 +67,7 @@ from tests.examples import (
     taken,
 )
 from tests.journals import Place, a_journal
+from tests.pieces import counted
 
 SLOT, TO = hours(10, 12, THURSDAY), hours(14, 15, FRIDAY)
 BOOKING = UUID(int=0xC1)
@@ -348,8 +353,33 @@ async def test_others_than_a_refused_slot_keep_buffers_that_grow_while_they_are_
     assert await accepted(furnished, found) == found
 
 
+async def test_others_are_looked_for_in_small_pieces_however_many_windows_a_day_has_and_however_long_the_slot_is(
+    place: Place, furnished: Deciding
+):
+    all_day = tuple(Window(f"{hour:02}:{2 * hour:02}", f"{hour:02}:{2 * hour:02}") for hour in range(24))
+    week = OpeningHours(**dict.fromkeys(WEEKDAYS, all_day))
+    at_once = Rules(concurrent_bookings=20, max_duration=LONGEST)
+    month = created(hours(0, 24 * 31, SUNDAY), user_id=BEN)
+    held = [replace(month, booking_id=UUID(int=n)) for n in range(20)]
+    enter(place, OpeningHoursChanged(space_id=ROOM, opening_hours=week, at=MONDAY_8AM))
+    enter(place, BookingRulesChanged(space_id=ROOM, rules=at_once, at=MONDAY_8AM), *held)
+    slot = hours(10, 34, THURSDAY)
+    await alternatives(furnished.aggregates, ROOM, slot, [taken(slot)])  # what is not kept yet is folded
+
+    done = await counted(alternatives(furnished.aggregates, ROOM, slot, [taken(slot)]))
+
+    assert done.result == []
+    assert done.calls < 50_000
+    assert done.longest < 20_000
+
+
 @pytest.mark.parametrize(
-    "refusal", [SpaceInactive(), UserInactive(), AllowanceUsedUp(5)], ids=lambda refusal: refusal.code
+    "refusal",
+    [SpaceInactive(), UserInactive(), AllowanceUsedUp(5), SlotTooLong(60), SlotTooShort(180)],
+    ids=lambda refusal: refusal.code,
 )
 async def test_there_are_no_others_where_no_slot_would_do(furnished: Deciding, refusal: Refusal):
-    assert await alternatives(furnished.aggregates, ROOM, SLOT, [taken(SLOT), refusal]) == []
+    done = await counted(alternatives(furnished.aggregates, ROOM, SLOT, [taken(SLOT), refusal]))
+
+    assert done.result == []
+    assert done.calls < 50  # nothing is read

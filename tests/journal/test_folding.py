@@ -1,6 +1,7 @@
 """Aggregates kept fresh: bounded, whatever the length of their history, and harmless when the past changes."""
 
 import asyncio
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -12,11 +13,12 @@ from booking.slots import Slot
 from booking.spaces import Space
 from booking.users import Admins
 from journal import folding, tags
-from journal.folding import Aggregates, Forgotten, admins, allowance, booking, calendars, space, user
-from journal.journal import PER_TAG, Journal
+from journal.folding import UNREAD_AT_ONCE, Aggregates, Forgotten, admins, allowance, booking, calendars, space, user
+from journal.journal import PER_TAG, Journal, Reading
 from journal.recent import Recent
 from tests.examples import ANA, DESK, ROOM, cancelled, created, hours, registered, space_created
 from tests.journals import Place, a_journal, activated, entry
+from tests.pieces import counted
 
 
 @pytest.fixture
@@ -73,6 +75,52 @@ async def test_a_long_history_is_read_in_pages(journal: Journal, aggregates: Agg
     assert [one.revision for one, _ in together] == [length, PER_TAG, length]
     reading = await journal.read({tags.space(ROOM): 0, tags.space(DESK): 0})
     assert [len(facts) for facts in reading.facts.values()] == [PER_TAG, PER_TAG]
+
+
+async def test_the_calendars_of_a_month_are_read_a_few_at_a_time(place: Place, journal: Journal):
+    month = hours(0, 24 * 30)
+    longest = created(month, booking_id=UUID(int=1))
+    nights = [created(hours(24 * n + 20, 24 * n + 30), booking_id=UUID(int=2 + n)) for n in range(10)]
+    await journal.append(await entry(journal, longest, *nights))
+    monday = [created(hours(9, 10), booking_id=UUID(int=100 + n)) for n in range(PER_TAG)]
+    await journal.append(await entry(journal, *monday))
+    named = [space(ROOM), *calendars(ROOM, month)]
+    asked = Asked(place.url, place.schema)
+    aggregates = Aggregates(asked)
+    try:
+        folded, _ = await aggregates.all_fresh(named)
+        first, asked.tags = asked.tags, []
+        again, _ = await aggregates.all_fresh(named)
+    finally:
+        await asked.close()
+
+    assert again == folded
+    assert [len(one.held) for one in folded[1:12]] == [PER_TAG + 2, *[3] * 9, 2]
+    unread: set[str] = {one.tag for one in named[1:]}
+    for tags_read in first[:-1]:
+        assert len(unread & {*tags_read}) <= UNREAD_AT_ONCE
+    assert asked.tags == [[one.tag for one in named]]  # what is kept is brought up to date with one read
+
+
+class Asked(Journal):
+    """A journal that knows which tags each read was for."""
+
+    tags: Sequence[list[str]] = ()
+
+    async def read(self, wanted: Mapping[str, int], command_ids: Iterable[UUID] = ()) -> Reading:
+        self.tags = [*self.tags, [*wanted]]
+        return await super().read(wanted, command_ids)
+
+
+async def test_a_long_read_is_made_facts_of_in_pieces(journal: Journal):
+    """Whoever else is at work has a turn in between."""
+    for n in range(4):
+        await journal.append(await entry(journal, *[activated(UUID(int=n))] * PER_TAG, tags=[tags.space(UUID(int=n))]))
+
+    done = await counted(journal.read({tags.space(UUID(int=n)): 0 for n in range(4)}))
+
+    assert sum(len(facts) for facts in done.result.facts.values()) == 4 * PER_TAG
+    assert done.longest < done.calls / 2
 
 
 async def test_a_reader_who_is_behind_does_not_bring_others_back(journal: Journal, aggregates: Aggregates):

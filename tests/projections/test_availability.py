@@ -9,9 +9,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from redis.asyncio import Redis
 
+from booking.calendars import TOLD
 from booking.events import OpeningHoursChanged, SpaceDeactivated
 from booking.refusals import NotFound, OutsideOpeningHours, Refusal, Refused, SlotTaken, SpaceInactive, TooLittleNotice
-from booking.slots import Slot
+from booking.slots import LONGEST, Slot
 from commands.bookings import CreateBooking
 from commands.command import Author
 from commands.deciding import Deciding, Request
@@ -44,6 +45,7 @@ from tests.examples import (
     taken,
 )
 from tests.journals import Place, a_journal, a_place
+from tests.pieces import counted
 from tests.projections.seeing import Told, enter, followed, keys_made, settled
 
 NIGHT = created(hours(22, 26))
@@ -77,6 +79,20 @@ async def test_slots_that_only_touch_do_not_conflict(told: Told, views: Views) -
     found = [await availability.of(views, ROOM, slot, now=MONDAY_8AM - timedelta(hours=1)) for slot in around]
 
     assert [one.is_available for one in found] == [True, False, False, False, False, True]
+
+
+async def test_a_long_slot_is_judged_in_small_pieces_and_only_so_much_is_told(told: Told, views: Views) -> None:
+    room = space_created(ROOM, opening_hours=ALWAYS_OPEN, max_duration=LONGEST)
+    held = [created(hours(n / 10, (n + 1) / 10), booking_id=UUID(int=n)) for n in range(200, 2_200)]
+    await told(room, *held)
+
+    done = await counted(availability.of(views, ROOM, hours(18, 18 + 30 * 24), now=MONDAY_8AM))
+
+    assert done.result.conflicting_slots == [one.held for one in held[:TOLD]]
+    assert done.calls < 20_000
+    free = await counted(availability.of(views, ROOM, hours(24 * 10, 24 * 40), now=MONDAY_8AM))
+    assert free.result.is_available
+    assert done.longest < 20_000
 
 
 async def test_what_was_given_back_is_free_on_every_date(told: Told, views: Views) -> None:

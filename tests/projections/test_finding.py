@@ -2,20 +2,22 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import orjson
 import pytest
 
 from booking.events import BookingRulesChanged, SpaceDeactivated
-from booking.opening_hours import Window
+from booking.opening_hours import WEEKDAYS, OpeningHours, Window
 from booking.refusals import NotFound, Refused
-from booking.slots import Slot, Span
+from booking.slots import LONGEST, Slot, Span
 from booking.spaces import Space
 from commands.bookings import CancelBooking, CreateBooking
 from commands.command import Author
 from commands.deciding import Deciding, Request
 from daybook.embedded import Stores
+from journal import folding
 from journal.folding import Aggregates
 from journal.journal import Journal
 from projections import bookings, finding
@@ -47,6 +49,7 @@ from tests.examples import (
     special,
 )
 from tests.journals import Place
+from tests.pieces import counted
 from tests.projections.seeing import Told
 
 CLOSED = UUID(int=0xA3)
@@ -153,6 +156,98 @@ async def test_beyond_the_horizon_there_is_no_next_free_slot(told: Told, views: 
     assert found.slots == []
     with pytest.raises(NotFound):
         await finding.next_available(views, DESK, duration=None, after=MONDAY_8AM, now=MONDAY_8AM)
+
+
+async def test_the_next_free_slot_is_looked_for_in_a_year_from_where_one_asks(told: Told, views: Views) -> None:
+    later = (MONDAY_8AM + timedelta(days=400)).date()
+    rare = space_created(ROOM, opening_hours=OpeningHours(), max_advance_days=3650)
+    await told(rare, special(later, Window("10:00", "12:00")))
+
+    async def found(after: datetime) -> Sequence[Slot]:
+        return (await finding.next_available(views, ROOM, duration=HOUR, after=after, now=MONDAY_8AM)).slots
+
+    assert await found(MONDAY_8AM) == []
+    assert await found(MONDAY_8AM + timedelta(days=35)) == [hours(10, 11, later)]
+    assert await found(MONDAY_8AM + timedelta(days=34)) == []
+
+
+async def test_days_known_to_be_full_are_not_looked_at_again(
+    stores: Stores, place: Place, journal: Journal, told: Told
+) -> None:
+    months = [created(hours(31 * 24 * n, 31 * 24 * (n + 1)), user_id=BEN) for n in range(6)]
+    await told(space_created(ROOM, opening_hours=ALWAYS_OPEN, max_duration=LONGEST), *months)
+    views = Asked(stores.redis_url, place.schema, journal)
+    try:
+        found = await finding.next_available(views, ROOM, duration=LONGEST, after=MONDAY_8AM, now=MONDAY_8AM)
+    finally:
+        await views.close()
+
+    assert found.slots == [hours(31 * 24 * 6, 31 * 24 * 7)]
+    calendars = [name for name in views.names if name.startswith("calendar:")]
+    assert len(calendars) < 1.2 * len({*calendars})
+
+
+async def test_nothing_is_read_to_look_for_a_slot_of_a_length_the_space_does_not_take(
+    stores: Stores, place: Place, journal: Journal, told: Told
+) -> None:
+    await told(space_created(ROOM, opening_hours=ALWAYS_OPEN))
+    views = Asked(stores.redis_url, place.schema, journal)
+    try:
+        first = await finding.next_available(views, ROOM, duration=LONGEST, after=MONDAY_8AM, now=MONDAY_8AM)
+        day = await finding.bookable(views, ROOM, MONDAY, duration=LONGEST, step=None, now=MONDAY_8AM)
+    finally:
+        await views.close()
+
+    assert first.slots == day.slots == []
+    assert {*views.names} == {folding.space(ROOM).tag}
+
+
+async def test_slots_are_looked_for_in_small_pieces_however_many_bookings_and_windows_there_are(
+    told: Told, views: Views
+) -> None:
+    all_day = tuple(Window(f"{hour:02}:{2 * hour:02}", f"{hour:02}:{2 * hour:02}") for hour in range(24))
+    busy = space_created(
+        ROOM,
+        opening_hours=OpeningHours(**dict.fromkeys(WEEKDAYS, all_day)),
+        concurrent_bookings=20,
+        max_duration=LONGEST,
+    )
+    month = created(hours(0, 24 * 31), user_id=BEN)
+    await told(busy, *(replace(month, booking_id=UUID(int=n)) for n in range(20)))
+    five_days, minutes = 120 * HOUR, timedelta(minutes=5)
+    for _ in range(2):  # windows of a date are reckoned with once
+        done = await counted(finding.bookable(views, ROOM, TUESDAY, duration=five_days, step=minutes, now=MONDAY_8AM))
+
+    assert done.result.slots == []
+    assert done.calls < 20_000
+    assert done.longest < 10_000
+
+
+async def test_the_longer_a_slot_the_fewer_spaces_are_looked_at_for_a_page(told: Told, views: Views) -> None:
+    spaces = [
+        space_created(UUID(int=n), opening_hours=ALWAYS_OPEN, max_duration=LONGEST, max_advance_days=60)
+        for n in range(1, 9)
+    ]
+    await told(*spaces)
+
+    async def found(slot: Slot, cursor: str | None = None) -> tuple[int, str | None]:
+        page = await finding.spaces(views, slot, fits=lambda space: True, limit=8, cursor=cursor, now=MONDAY_8AM)
+        return len(page.items), page.cursor
+
+    assert await found(hours(10, 11)) == (8, None)
+    number, cursor = await found(hours(10, 10 + 30 * 24))
+    assert number == 6
+    assert await found(hours(10, 10 + 30 * 24), cursor) == (2, None)
+
+
+class Asked(Views):
+    """Views that know which documents they were asked for."""
+
+    names: Sequence[str] = ()
+
+    async def documents(self, view: View, names: Sequence[str]) -> tuple[list[bytes | None], int]:
+        self.names = [*self.names, *names]
+        return await super().documents(view, names)
 
 
 async def test_spaces_are_found_that_fit_and_would_take_the_booking(told: Told, views: Views) -> None:
