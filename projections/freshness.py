@@ -12,6 +12,7 @@ from projections.generations import Keys, Mark
 
 LISTEN_AGAIN_AFTER = 0.5  # seconds
 ANSWER_WITHIN = 0.5  # seconds
+QUIET = 2.0  # seconds without a word after which Redis is asked for one
 
 
 class Freshness:
@@ -75,9 +76,16 @@ class Freshness:
             await asyncio.sleep(LISTEN_AGAIN_AFTER)
 
     async def _hear(self, told: PubSub, by_channel: dict[bytes, str]) -> None:
-        async for message in told.listen():
-            word = message["data"]
-            self._tell(by_channel[message["channel"]], int(word) if word else None)
+        """Tell what is heard until nothing is any more: the other end may have gone without this one being told."""
+        while True:
+            message = await told.get_message(timeout=QUIET)
+            if message is None:
+                await told.ping()
+                async with asyncio.timeout(ANSWER_WITHIN):
+                    message = await told.get_message(timeout=None)
+            if message is not None and message["type"] == "message":
+                word = message["data"]
+                self._tell(by_channel[message["channel"]], int(word) if word else None)
 
     async def _position(self, name: str) -> int | None:
         keys = self._keys[name]

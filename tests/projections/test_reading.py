@@ -1,11 +1,13 @@
 """What holds for every query: one generation, one position, no waiting for what is away, no more than is known."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -120,6 +122,48 @@ async def test_readers_learn_that_views_were_lost_and_built_anew(
     position = await enter(journal, MORNING)
     assert await views.caught_up(position, within=SOON)
     assert (await bookings.of_user(views, ANA, now=MONDAY_8AM)).position == position
+
+
+async def test_readers_whose_word_from_redis_goes_astray_ask_for_it_anew(
+    told: Told, stores: Stores, place: Place, journal: Journal, redis: Redis
+) -> None:
+    async with a_go_between(stores.redis_url) as (url, falls_silent):
+        views = Views(url, place.schema, journal)
+        position = await told(space_created(ROOM))
+        assert await views.caught_up(position, within=SOON)
+
+        falls_silent()
+        position = await told(MORNING)
+
+        async with asyncio.timeout(PATIENCE):
+            while not await views.caught_up(position, within=SOON):
+                await settled(redis, journal)
+        await views.close()
+
+
+@asynccontextmanager
+async def a_go_between(redis_url: str) -> AsyncIterator[tuple[str, Callable[[], None]]]:
+    """Where Redis is reached through a go-between, and what makes it carry nothing more for those connected so far."""
+    silent: list[asyncio.Event] = []
+
+    async def pour(source: asyncio.StreamReader, target: asyncio.StreamWriter, is_silent: asyncio.Event) -> None:
+        while said := await source.read(65_536):
+            if not is_silent.is_set():
+                target.write(said)
+
+    async def carry(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        silent.append(asyncio.Event())
+        server, to_server = await asyncio.open_unix_connection(urlsplit(redis_url).path)
+        with suppress(ConnectionError):
+            await asyncio.gather(pour(client, to_server, silent[-1]), pour(server, to_client, silent[-1]))
+
+    def falls_silent() -> None:
+        for one in silent:
+            one.set()
+
+    with tempfile.TemporaryDirectory(prefix="between-") as directory:
+        async with await asyncio.start_unix_server(carry, path := f"{directory}/redis"):
+            yield f"unix://{path}", falls_silent
 
 
 async def test_one_answer_is_of_one_position_while_facts_are_posted(told: Told, journal: Journal, views: Views) -> None:
