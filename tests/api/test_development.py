@@ -177,6 +177,18 @@ async def test_a_key_that_was_used_before_a_reset_is_good_for_another_command_af
     assert after.json()["start"] == a_slot(14, 15)["start"]
 
 
+async def test_seeds_and_resets_at_once_all_succeed_and_leave_what_another_seed_completes(house: House) -> None:
+    async def asked(method: str, path: str) -> Response:
+        return await house.client().request(method, path)
+
+    sent = [asked("POST", "/dev/seed") if n % 2 else asked("DELETE", "/dev/reset") for n in range(16)]
+    answers = await asyncio.gather(*sent)
+
+    assert [(answer.status_code, answer.text) for answer in answers if answer.status_code != 200] == []
+    assert (await house.client().post("/dev/seed")).status_code == 200
+    assert await names(house) == SEEDED
+
+
 async def test_a_reset_empties_redis_of_its_own_schema_alone(stores: Stores, own_place: Place) -> None:
     schema = own_place.schema
     with a_place(stores) as other:
