@@ -52,6 +52,7 @@ class Streams:
         self._open: Counter[UUID] = Counter()
         self._listeners: set[Listener] = set()
         self._reading: asyncio.Task[None] | None = None
+        self._journal_id: UUID | None = None
         self._position = 0
         self._is_over = False
 
@@ -98,22 +99,27 @@ class Streams:
     async def _join(self, listener: Listener) -> int:
         """Have the listener told of everything above the position that is returned."""
         if self._reading is None:
-            _, head, _ = await self._journal.head()
+            journal_id, head, _ = await self._journal.head()
             if self._reading is None:  # whoever joined meanwhile has begun, and is not to be moved past anything
-                self._position = head
+                self._journal_id, self._position = journal_id, head
         self._listeners.add(listener)
         if self._reading is None:
             self._reading = asyncio.create_task(self._read())
         return self._position
 
     async def _read(self) -> None:
-        """Tell everybody what is entered; whoever listens comes back for what cannot be read here, maybe elsewhere."""
+        """Tell everybody what is entered; whoever listens comes back for what cannot be read here, maybe elsewhere, and
+        once there is another journal, or a backup of this one.
+        """
         bell = self._journal.bell()
         try:
             while True:
                 facts: list[Recorded] = []
                 with suppress(Unavailable):
                     facts = await self._journal.page(self._position, PAGE)
+                    if not facts and not await self._goes_on():
+                        self._end()
+                        return
                 if facts:
                     self._position = facts[-1].position
                     for listener in self._listeners:
@@ -122,12 +128,21 @@ class Streams:
                     await bell.wait(POLL)
         except Exception:  # whatever it is, whoever joins from now on is read for anew
             log.exception("the journal cannot be read for streams above position %d: they end", self._position)
-            if self._reading is asyncio.current_task():
-                self._reading = None
-                for listener in self._listeners:
-                    self._let_go(listener)
+            self._end()
         finally:
             await bell.close()
+
+    async def _goes_on(self) -> bool:
+        """Whether the journal is still the one that is told of, and as long. Raises `Unavailable`."""
+        journal_id, head, _ = await self._journal.head()
+        return journal_id == self._journal_id and head >= self._position
+
+    def _end(self) -> None:
+        """Let go of everybody who listens, and have whoever joins from now on read for anew."""
+        if self._reading is asyncio.current_task():
+            self._reading = None
+            for listener in self._listeners:
+                self._let_go(listener)
 
     def _tell(self, listener: Listener, facts: Sequence[Recorded]) -> None:
         if len(listener.waiting) + len(facts) > self._most_behind:

@@ -53,6 +53,11 @@ return {granted, unpack(told)}
 """)
 
 
+def prefix(schema: str) -> str:
+    """What the keys of a schema's counts begin with: in one slot of a Redis Cluster, as counts are taken together."""
+    return f"throttle:{{{schema}}}:"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """How many there may be in a minute."""
@@ -110,7 +115,7 @@ class Throttling:
         keep: int = 20_000,
     ) -> None:
         self._asking = Asking(redis_url, within=ANSWER_WITHIN)
-        self._prefix = f"throttle:{{{schema}}}"  # one slot of a Redis Cluster: counts are taken from together
+        self._prefix = prefix(schema)
         self._key = sha256(b"throttling " + key.encode()).digest()
         self._tokens = tokens
         self._callers = callers
@@ -168,7 +173,7 @@ class Throttling:
     def _count(self, policy: str, limit: int, subject: str) -> _Count:
         # Nobody's address stands in Redis, not even for a minute, nor anything it could be tried on.
         digest = blake2b(subject.encode(), key=self._key, digest_size=12).hexdigest()
-        return _Count(policy, limit, f"{self._prefix}:{policy}:{digest}")
+        return _Count(policy, limit, f"{self._prefix}{policy}:{digest}")
 
     async def _take(self, *counts: _Count, wanted: int = 1) -> tuple[int, Sequence[_Left]]:
         """How many of the `wanted` every count grants, at least one, and what is left of each.

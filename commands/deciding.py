@@ -38,6 +38,10 @@ class KeyReused(Exception):
     """The Idempotency-Key belongs to another request of the same author."""
 
 
+class AnotherJournal(Unavailable):
+    """The command was for the journal before this one: nothing was done."""
+
+
 _OTHER_RULES: Mapping[type[Exception], str] = {
     NotFound: "not-found",
     NotAllowed: "not-allowed",
@@ -48,13 +52,17 @@ _OTHER_RULES: Mapping[type[Exception], str] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """Which request a command comes from. `retryable` says its id may be known; then `digested` must be the same."""
+    """Which request a command comes from. `retryable` says its id may be known; then `digested` must be the same.
+
+    `journal_id` names the only journal it is for, if it is not for whichever there is.
+    """
 
     command_id: UUID
     correlation_id: str
     causation_id: UUID | None = None
     retryable: bool = False
     digested: bytes | None = None
+    journal_id: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +93,8 @@ class Deciding:
     async def do(self, command: Command[S], *, by: Author, request: Request) -> Done[S]:
         """Carry out `command` for its author, once per command id.
 
-        Raises `Refused`, `NotFound`, `NotAllowed`; `KeyReused`; `Unavailable` when the store is away, hangs, or others
-        were first too often, within `WITHIN` seconds.
+        Raises `Refused`, `NotFound`, `NotAllowed`; `KeyReused`; `AnotherJournal`; `Unavailable` when the store is away,
+        hangs, or others were first too often, within `WITHIN` seconds.
         """
         try:
             async with asyncio.timeout(WITHIN):
@@ -121,6 +129,8 @@ class Deciding:
             written, folded = command.written, command.folded
             async with self._turns.taken(written):
                 fresh = await self.aggregates.freshen(command.kept, ids)
+                if request.journal_id not in (None, fresh.journal_id):
+                    raise AnotherJournal("another journal was begun")
                 if known := fresh.known.get(request.command_id):
                     return await self._done_before(command, request, known)
                 if command.names_by_reading and command.folded > folded:

@@ -5,19 +5,16 @@ import gc
 import logging
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import fields
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import uvicorn
 import uvloop
-from psycopg import sql
 from psycopg.errors import UndefinedTable
-from redis import Redis
 
 from api.app import create_app
 from api.callers import Callers
@@ -34,13 +31,13 @@ from commands.letters import Letter, Letters
 from commands.sessions import Sessions
 from commands.webhooks import Secrets
 from daybook import logs, standing, version, working
+from daybook.resetting import reset
 from daybook.settings import Settings
 from daybook.standing import Ask
-from journal.connection import Line, SessionNotKept, Unavailable, conninfo
+from journal.connection import Line, SessionNotKept, Unavailable
 from journal.folding import Aggregates
 from journal.journal import Journal
-from projections.following import VIEWS, Follower
-from projections.generations import Keys
+from projections.following import Follower
 from projections.reading import Views
 
 if TYPE_CHECKING:
@@ -133,30 +130,13 @@ def _keep_quiet(letter: Letter) -> None:
     log.info("a letter was written: %s", letter.kind)
 
 
-def reset(settings: Settings) -> None:
-    """Begin a new journal of the schema, with empty tables and no views. For development."""
-    schema = settings.daybook_schema
-    owner = conninfo(settings.database_owner_url.get_secret_value(), schema, name="reset", plans=False)
-    with psycopg.connect(owner) as connection:
-        rows = connection.execute("select tablename from pg_tables where schemaname = %s", (schema,)).fetchall()
-        tables = [sql.Identifier(name) for (name,) in rows if name != "alembic_version"]
-        connection.execute(sql.SQL("truncate {}").format(sql.SQL(", ").join(tables)))
-        connection.execute("call journal_begin()")
-    with Redis.from_url(settings.redis_url.get_secret_value()) as redis:
-        # Nothing answers from here on. What is stored is swept by the follower, who may be building anew already.
-        for view in VIEWS:
-            keys = Keys.of(view.name, schema)
-            redis.delete(keys.active, keys.previous, keys.building, keys.apart().building, keys.erased)
-            redis.publish(keys.channel, "")
-
-
 async def _serve(settings: Settings) -> None:
     async with _traced(settings, "api") as tracing, rooms(settings, tracing) as made:
         app = create_app(
             made,
             version=version(),
             described=settings.is_described,
-            reset=_resetting(settings) if settings.is_development else None,
+            reset=partial(reset, settings) if settings.is_development else None,
             tell=logs.telling(for_people=settings.is_for_people(terminal=sys.stdout.isatty())),
         )
         if tracing:
@@ -212,13 +192,6 @@ class _Server(uvicorn.Server):
     def _leave(self) -> None:
         self._rooms.streams.let_go()
         self.should_exit = True
-
-
-def _resetting(settings: Settings) -> Callable[[], Awaitable[None]]:
-    async def resetting() -> None:
-        await asyncio.to_thread(reset, settings)
-
-    return resetting
 
 
 async def _work(settings: Settings) -> None:

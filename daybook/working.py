@@ -134,6 +134,11 @@ async def work(settings: Settings, journal: Journal) -> None:
         destinations.close()
 
 
+def namespace(schema: str) -> str:
+    """What the keys of a schema's queues begin with, before a colon."""
+    return f"daybook:{schema}"
+
+
 class Queue:
     """Messages on their way through Redis, none older than it is `good_for`, and the threads that receive them and have
     them carried out in the loop that made the queue.
@@ -160,7 +165,7 @@ class Queue:
                 socket_connect_timeout=ANSWERED_WITHIN,
                 retry=Retry(NoBackoff(), 1),
             ),
-            namespace=f"daybook:{settings.daybook_schema}",
+            namespace=namespace(settings.daybook_schema),
             middleware=[ShutdownNotifications()],
         )
         self._actor = dramatiq.actor(broker=self._broker, actor_name="carry_out", queue_name=name)(self._receive)

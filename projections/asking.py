@@ -1,7 +1,7 @@
 """Asking Redis: what is asked while an answer is awaited shares the next round trip."""
 
 import hashlib
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from typing import Any
 
 from hiredis import pack_command
@@ -61,6 +61,15 @@ class Asking:
             return await self._alone(command)
         finally:
             self._asking -= 1
+
+    async def names(self, start: str) -> AsyncIterator[list[bytes]]:
+        """The keys that begin with `start`, which has no wildcards, some at a time."""
+        cursor = b"0"
+        while True:
+            cursor, found = await self.ask("SCAN", cursor, "MATCH", f"{start}*", "COUNT", 1_000)
+            yield found
+            if not int(cursor):
+                return
 
     async def _alone(self, command: tuple[Any, ...]) -> Any:
         return await self._redis.execute_command(*command)  # type: ignore[no-untyped-call]

@@ -81,13 +81,22 @@ class Keys:
         """The names under which a generation is filled beside whoever follows the view."""
         return _Apart(self.prefix)
 
+    @property
+    def generations(self) -> str:
+        """What the keys of every generation begin with, before its number."""
+        return f"{self.prefix}:g"
+
     def mark(self, generation: bytes) -> str:
-        return f"{self.prefix}:g{generation.decode()}:mark"
+        return f"{self.generations}{generation.decode()}:mark"
 
     def of_generation(self, generation: bytes, names: Iterable[str]) -> list[str]:
         """The keys of documents and lists."""
-        start = f"{self.prefix}:g{generation.decode()}:"
+        start = f"{self.generations}{generation.decode()}:"
         return [start + name for name in names]
+
+    def number(self, key: bytes) -> bytes:
+        """The number of the generation whose key it is."""
+        return key[len(self.generations) :].partition(b":")[0]
 
 
 class _Apart(Keys):
@@ -235,6 +244,16 @@ if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 'owner' end
 redis.call('UNLINK', unpack(KEYS, 2))
 return 'done'
 """)
+# KEYS active, previous, building, filling, erased, last; ARGV prefix, channel. The answer: the number given last.
+_FORGET = Script("""
+for i = 1, 4 do
+  local number = redis.call('GET', KEYS[i])
+  if number then redis.call('DEL', ARGV[1] .. number .. ':mark') end
+end
+redis.call('DEL', unpack(KEYS, 1, 5))
+redis.call('PUBLISH', ARGV[2], '')
+return redis.call('GET', KEYS[6]) or '0'
+""")
 
 
 class Lease:
@@ -252,7 +271,7 @@ class Lease:
         found = await self._run(
             _TAKE,
             (keys.owner, keys.active, keys.building, keys.previous),
-            (self._token, self._lasts, f"{keys.prefix}:g"),
+            (self._token, self._lasts, keys.generations),
         )
         if found is None:
             self._token = secrets.token_hex(16)  # so that nothing under way from the last time can pass for the next
@@ -266,7 +285,7 @@ class Lease:
     async def begin(self, mark: Mark) -> Generation:
         """An empty generation to be filled from `mark` on, instead of any other. Raises `NotOwner`."""
         keys = self._keys
-        number = await self._change(_BEGIN, (keys.building, keys.last), (f"{keys.prefix}:g", bytes(mark)))
+        number = await self._change(_BEGIN, (keys.building, keys.last), (keys.generations, bytes(mark)))
         return Generation(number, mark)
 
     async def read(self, generation: Generation, names: Sequence[str]) -> dict[str, bytes | None]:
@@ -329,23 +348,14 @@ class Lease:
         """
         keys, apart = self._keys, self._keys.apart()
         named = keys.active, keys.building, keys.previous, apart.building, apart.owner, keys.erased, keys.last
-        last, *kept = await self._change(_KEEP, named, (version, f"{keys.prefix}:g", keys.channel))
+        last, *kept = await self._change(_KEEP, named, (version, keys.generations, keys.channel))
         return set(kept), int(last)
 
     async def sweep(self, kept: Collection[bytes], last: int) -> None:
         """Remove every generation up to number `last` whose number is not `kept`. Raises `NotOwner`."""
-        start, cursor = f"{self._keys.prefix}:g".encode(), 0
-        while True:
-            cursor, found = await self._asking.ask("SCAN", cursor, "MATCH", start + b"*", "COUNT", 1_000)
-            old = [
-                key
-                for key in found
-                if (number := key[len(start) :].partition(b":")[0]) not in kept and int(number) <= last
-            ]
-            if old:
+        async for found in self._asking.names(self._keys.generations):
+            if old := [key for key in found if (number := self._keys.number(key)) not in kept and int(number) <= last]:
                 await self._change(_DROP, old, ())
-            if not int(cursor):
-                return
 
     async def _change(self, script: Script, keys: Sequence[Any], arguments: Sequence[Any]) -> Any:
         outcome = await self._run(script, (self._keys.owner, *keys), (self._token, *arguments))
@@ -364,9 +374,20 @@ async def roll_back(asking: Asking, keys: Keys, version: int) -> bytes | None:
     """Have the generation that answered before answer again; its number, None when there is none of this version."""
     grace = GRACE // timedelta(milliseconds=1)
     answer: bytes | None = await _ROLL_BACK.run(
-        asking.ask, (keys.active, keys.previous), (f"{keys.prefix}:g", grace, keys.channel, version)
+        asking.ask, (keys.active, keys.previous), (keys.generations, grace, keys.channel, version)
     )
     return answer
+
+
+async def forget(asking: Asking, keys: Keys) -> None:
+    """Remove every generation there is. Whoever writes one finds its mark gone, and begins another under a number that
+    was given to none before; so leases and the number given last stay.
+    """
+    named = keys.active, keys.previous, keys.building, keys.apart().building, keys.erased, keys.last
+    last = int(await _FORGET.run(asking.ask, named, (keys.generations, keys.channel)))
+    async for found in asking.names(keys.generations):
+        if old := [key for key in found if int(keys.number(key)) <= last]:
+            await asking.ask("UNLINK", *old)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ SHOWN_AT_ONCE = ("availability", "bookings", "spaces")
 
 ANSWER_WITHIN = 0.5  # seconds that a query waits for Redis
 LEFT_ALONE = 1.0  # seconds after a failure in which no query waits for Redis again
+LOOK_AGAIN_AFTER = 0.02  # seconds
 FOLD_WITHIN = 2.0  # seconds that a query waits for the journal instead
 FOLD_AT_ONCE = 32  # queries that may do so; the next ones are turned away
 
@@ -129,6 +130,7 @@ class Views:
     def __init__(self, redis_url: str, schema: str, journal: Journal, *, names: Sequence[str] = NAMES) -> None:
         self._asking = Asking(redis_url, within=ANSWER_WITHIN)
         self._schema = schema
+        self._names = names
         self._left_alone_until = 0.0
         self._generations: dict[str, bytes] = {}
         # Not the one commands decide with: what strangers ask about must not push that one's aggregates out.
@@ -147,6 +149,19 @@ class Views:
         for.
         """
         return await self._freshness.caught_up(position, views, within)
+
+    async def built(self, *, within: float) -> None:
+        """Wait until every view that somebody follows can answer, at most `within` seconds."""
+        with suppress(TimeoutError, Unavailable):
+            async with asyncio.timeout(within):
+                await asyncio.gather(*(self._built(name) for name in self._names))
+
+    async def _built(self, name: str) -> None:
+        while True:
+            stands = await self._look(name)
+            if stands.active is not None or not stands.is_followed:
+                return
+            await asyncio.sleep(LOOK_AGAIN_AFTER)
 
     async def documents(self, view: View, names: Sequence[str]) -> tuple[list[bytes | None], int]:
         """The documents of these names and the position of all of them. Raises `Unavailable`."""
@@ -227,7 +242,10 @@ class Views:
 
     async def looked_at(self, view: View) -> Look:
         """How the view stands. Raises `Unavailable`."""
-        return await look(self._ask, Keys.of(view.name, self._schema))
+        return await self._look(view.name)
+
+    async def _look(self, name: str) -> Look:
+        return await look(self._ask, Keys.of(name, self._schema))
 
     async def close(self) -> None:
         await self._freshness.close()

@@ -99,13 +99,13 @@ class Place:
                 f"$$ select clock_timestamp() + interval '{by.total_seconds()} seconds' $$"
             )
 
-    def wait_for_a_lock(self) -> None:
-        """Return when a journal's statement waits for a lock."""
+    def wait_for_a_lock(self, *, the_owner: bool = False) -> None:
+        """Return when a statement of the processes, or of the owner, waits for a lock: nobody sees others' waits."""
         waiting = (
             "select pid from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'daybook %'"
         )
-        with self.role() as role:
-            while not role.execute(waiting).fetchone():
+        with self.owner() if the_owner else self.role() as watching:
+            while not watching.execute(waiting).fetchone():
                 pass
 
     def _connection(self, url: str) -> psycopg.Connection:

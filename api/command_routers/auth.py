@@ -1,6 +1,7 @@
 """Accounts and signing in: register, sign in and out, stay signed in, change or reset a password, verify an address."""
 
 import logging
+from dataclasses import replace
 from typing import Annotated, Literal
 from uuid import UUID, uuid4
 
@@ -18,7 +19,7 @@ from api.bodies import FORM, JSON, Body, StrictRoute, from_json_or_form
 from api.documents import DetailDocument, RegisteredDocument, TokenDocument, user_document
 from api.problems import PROBLEMS, Problem, refusing
 from api.rooms import Rooms, rooms_of
-from api.sending import COMMAND, entered, idempotency_key, waits
+from api.sending import COMMAND, TheSender, entered, idempotency_key, waits
 from api.throttling import Action
 from booking.refusals import EmailTaken, PasswordAlreadyChanged, UserInactive
 from commands import accounts, deciding
@@ -273,23 +274,33 @@ class PasswordChange(Body):
     "/auth/password",
     response_model=DetailDocument,
     responses=refusing(PasswordAlreadyChanged, UserInactive, also={403: ["wrong-password"]}),
+    openapi_extra=COMMAND,
 )
-async def change_password(body: PasswordChange, user: CurrentUser, request: Request) -> Response:
+async def change_password(body: PasswordChange, sender: TheSender, request: Request) -> Response:
     """Sign in with another password from here on. Every session ends, this one too."""
-    rooms = rooms_of(request)
-    seen = (await rooms.callers.read(user.id)).password_changes
-    account = await own_account(rooms, user.id)
+    rooms, user_id = sender.rooms, sender.user.id
+    current, new = body.current_password.get_secret_value(), body.new_password.get_secret_value()
+    seen = (await rooms.callers.read(user_id)).password_changes
+    account = await own_account(rooms, user_id)
     await rooms.throttling.count(Action.SIGN_IN, request, account=account.email)
-    if not await rooms.passwords.match(body.current_password.get_secret_value(), account.password_hash):
+    # Sent again it has another current password by now, and what is known by its key is not decided any more.
+    if not await rooms.passwords.match(current, account.password_hash) and not await _is_known(rooms, sender.request):
         raise Problem(403, "wrong-password", "This is not the current password", "Send the current password too.")
-    await _give_password(rooms, user.id, body.new_password, seen=seen, reset=False)
-    return json_of({"detail": "Password has been changed"}, headers=cookies.dropped(rooms))
+    sent = replace(sender.request, digested=None)  # of a password no digest is kept: it could be tried on it
+    changed = ChangePassword(user_id=user_id, password_hash=await rooms.passwords.hashed(new), seen=seen)
+    done = await rooms.deciding.do(changed, by=sender.by, request=sent)
+    if sent.retryable:
+        kept = (await own_account(rooms, user_id)).password_hash
+        if kept != changed.password_hash and not await rooms.passwords.match(new, kept):
+            raise KeyReused
+    answer = await sender.answer(done, {"detail": "Password has been changed"})
+    answer.headers.update(cookies.dropped(rooms))
+    return answer
 
 
-async def _give_password(rooms: Rooms, user_id: UUID, password: SecretStr, *, seen: int, reset: bool) -> None:
-    password_hash = await rooms.passwords.hashed(password.get_secret_value())
-    command = ChangePassword(user_id=user_id, password_hash=password_hash, seen=seen, reset=reset)
-    await rooms.deciding.do(command, by=Author.person(user_id), request=_own_request())
+async def _is_known(rooms: Rooms, sent: deciding.Request) -> bool:
+    """Whether a command was carried out under the key that the request brought."""
+    return sent.retryable and sent.command_id in (await rooms.journal.read({}, (sent.command_id,))).known
 
 
 def _own_request() -> deciding.Request:
@@ -331,7 +342,9 @@ async def reset_password(body: Reset, request: Request) -> Response:
     user_id = await _reader(rooms, Kind.PASSWORD_RESET, body.token)
     seen = (await rooms.callers.read(user_id)).password_changes
     await _reader(rooms, Kind.PASSWORD_RESET, body.token)  # had it been used before `seen` was read, it would be gone
-    await _give_password(rooms, user_id, body.new_password, seen=seen, reset=True)
+    password_hash = await rooms.passwords.hashed(body.new_password.get_secret_value())
+    command = ChangePassword(user_id=user_id, password_hash=password_hash, seen=seen, reset=True)
+    await rooms.deciding.do(command, by=Author.person(user_id), request=_own_request())
     return json_of({"detail": "Password has been reset"}, headers=cookies.dropped(rooms))
 
 

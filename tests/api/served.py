@@ -6,6 +6,7 @@ With `--two-of-everything` the tests of the façade speak to these instead of an
 import asyncio
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -18,8 +19,8 @@ from pydantic import SecretStr
 from starlette.types import Receive, Scope, Send
 
 from api.throttling import Limits
-from daybook import wiring
 from daybook.embedded import Stores
+from daybook.resetting import reset
 from daybook.settings import Settings
 from tests.journals import Place, a_place
 from tests.processes import daybook, started
@@ -45,14 +46,14 @@ class Served(Place):
     def begin_anew(self) -> None:
         """A new journal with nothing in it and the clock as it is, under the running processes."""
         self.put_clock_forward(timedelta(0))
-        wiring.reset(
-            Settings(
-                database_url=SecretStr(self.url),
-                database_owner_url=SecretStr(self.owner_url),
-                redis_url=SecretStr(self.redis_url),
-                daybook_schema=self.schema,
-            )
+        settings = Settings(
+            database_url=SecretStr(self.url),
+            database_owner_url=SecretStr(self.owner_url),
+            redis_url=SecretStr(self.redis_url),
+            daybook_schema=self.schema,
         )
+        with ThreadPoolExecutor(1) as apart:  # from the loop of the tests
+            apart.submit(asyncio.run, reset(settings)).result()
 
 
 class InTurns(AsyncBaseTransport):

@@ -9,7 +9,7 @@ from httpx import AsyncClient, Response
 
 from booking.roles import Role
 from daybook.embedded import Stores
-from tests.api.houses import House, a_house
+from tests.api.houses import House, a_house, a_slot
 from tests.journals import Place
 
 PASSWORD, OTHER = "päss wörd with spaces 🙂", "another päss wörd"
@@ -293,6 +293,67 @@ async def test_of_parallel_changes_of_a_password_one_is_made(ana: Person) -> Non
     assert statuses.count(200) == 1
     assert set(statuses) <= {200, 403, 409}
     assert (await ana.elsewhere(others[statuses.index(200)])).cookies
+
+
+async def test_a_change_of_the_password_sent_again_under_its_key_is_made_once_and_answered_alike(ana: Person) -> None:
+    change = {"current_password": PASSWORD, "new_password": OTHER}
+    key = {"Idempotency-Key": uuid4().hex}
+
+    first = await ana.api.post("/auth/password", json=change, headers=key)
+    browser = await ana.elsewhere(OTHER)
+    again = await ana.api.post("/auth/password", json=change, headers=key)
+
+    assert (first.status_code, first.json()) == (again.status_code, again.json())
+    assert first.json() == {"detail": "Password has been changed"}
+    assert first.headers["Journal-Position"] == again.headers["Journal-Position"]
+    assert (await browser.post("/auth/refresh")).status_code == 200  # nothing was ended a second time
+
+
+async def test_a_change_of_the_password_sent_twice_at_once_under_one_key_is_made_once(
+    house: House, ana: Person
+) -> None:
+    change = {"current_password": PASSWORD, "new_password": OTHER}
+    key = {"Idempotency-Key": uuid4().hex}
+
+    answers = await asyncio.gather(*(ana.api.post("/auth/password", json=change, headers=key) for _ in range(4)))
+
+    assert [(answer.status_code, answer.text) for answer in answers if answer.status_code != 200] == []
+    assert (await house.rooms.callers.read(ana.id)).password_changes == 1
+
+
+@pytest.mark.parametrize("current", [OTHER, PASSWORD])
+async def test_the_key_of_a_changed_password_is_good_for_no_other_change(ana: Person, current: str) -> None:
+    key = {"Idempotency-Key": uuid4().hex}
+    change = {"current_password": PASSWORD, "new_password": OTHER}
+    assert (await ana.api.post("/auth/password", json=change, headers=key)).status_code == 200
+
+    third = {"current_password": current, "new_password": "a third päss wörd"}
+    answer = await ana.api.post("/auth/password", json=third, headers=key)
+
+    assert (answer.status_code, answer.json()["type"]) == (422, "urn:daybook:problem:idempotency-key-reused")
+    assert (await ana.elsewhere(OTHER)).cookies
+
+
+async def test_another_command_s_key_changes_no_password(house: House, ana: Person) -> None:
+    key = {"Idempotency-Key": uuid4().hex}
+    booking = {"space_id": await house.space(), **a_slot(10, 11)}
+    assert (await ana.api.post("/bookings", json=booking, headers=key)).status_code == 201
+
+    for password in (PASSWORD, "a guess"):
+        change = {"current_password": password, "new_password": PASSWORD}
+        answer = await ana.api.post("/auth/password", json=change, headers=key)
+        assert (answer.status_code, answer.json()["type"]) == (422, "urn:daybook:problem:idempotency-key-reused")
+
+
+async def test_of_a_password_no_digest_is_kept_with_the_key(place: Place, ana: Person) -> None:
+    change = {"current_password": PASSWORD, "new_password": OTHER}
+    answer = await ana.api.post("/auth/password", json=change, headers={"Idempotency-Key": uuid4().hex})
+
+    with place.role() as role:
+        kept = role.execute(
+            "select request_digest from events where position = %s", (int(answer.headers["Journal-Position"]),)
+        ).fetchall()
+    assert kept == [(None,)]
 
 
 async def test_who_is_deactivated_has_no_session_left_after_activation_either(house: House, ana: Person) -> None:

@@ -23,8 +23,8 @@ from commands.deciding import Request
 from commands.users import ChangePassword
 from daybook.embedded import Stores
 from journal.codec import UnknownFact
-from tests.api.houses import SECRET, House, a_slot
-from tests.journals import a_journal, a_place, entry
+from tests.api.houses import SECRET, House, a_house, a_slot
+from tests.journals import Place, a_journal, a_place, entry
 from tests.processes import eventually
 
 PATIENCE = 10  # seconds
@@ -322,6 +322,26 @@ async def test_a_stream_ends_with_the_user_it_is_for(house: House) -> None:
         assert answer.status_code == 200, answer.text
 
         await asyncio.wait_for(stream.ended.wait(), HEARTBEAT / 2)  # at the fact itself, not at the next word
+
+
+async def test_a_stream_ends_with_its_journal_and_whoever_comes_next_is_told_of_the_new_one(
+    stores: Stores, own_place: Place
+) -> None:
+    async with a_house(stores, own_place) as house:
+        for _ in range(2):
+            await house.space()
+        async with streaming(house, await house.user()) as before:
+            await before.welcomed()
+            await house.space()
+            await before.next()
+            own_place.begin_anew()
+            await asyncio.wait_for(before.ended.wait(), HEARTBEAT / 2)  # nobody looks after its user before
+        async with streaming(house, await house.user()) as after:
+            await after.welcomed()
+            space = await house.space()
+            heard = await after.until(3)
+
+    assert [(one.position, one.data["space_id"]) for one in heard] == [(3, space)]
 
 
 async def change_password(house: House, user_id: UUID) -> None:

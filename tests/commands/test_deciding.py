@@ -33,7 +33,7 @@ from booking.roles import Role
 from booking.terms import Rules
 from commands.bookings import CancelBooking, CreateBooking
 from commands.command import Author, Command
-from commands.deciding import ATTEMPTS, Deciding, KeyReused, Turns, command_id
+from commands.deciding import ATTEMPTS, AnotherJournal, Deciding, KeyReused, Turns, command_id
 from commands.spaces import ChangeSpace, CreateSpace
 from commands.users import ChangeUser
 from journal.connection import Unavailable
@@ -372,3 +372,17 @@ async def test_a_turn_given_to_somebody_who_is_going_away_is_passed_on():
         await going
     await holding
     assert not turns._taken
+
+
+async def test_a_command_for_one_journal_is_carried_out_in_no_other(
+    furnished: Deciding, journal: Journal, place: Place
+) -> None:
+    journal_id, _, _ = await journal.head()
+    place.begin_anew()
+
+    with pytest.raises(AnotherJournal):
+        await furnished.do(creating(uuid4()), by=SYSTEM, request=request(journal_id=journal_id))
+    assert place.rows() == []
+
+    await offer(furnished)  # one that is for whichever there is
+    assert len(place.rows()) > 0

@@ -1,17 +1,18 @@
 """A page is applied once, by the lease's owner, where the generation was left; otherwise nothing of it is."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import pytest
 from redis.asyncio import Redis
 
+from daybook.embedded import Stores
 from journal import chain
 from journal.journal import Journal, Recorded
 from projections import bookings
 from projections.asking import Asking
 from projections.following import post
-from projections.generations import Generation, Keys, Lease, Mark, Moved, NotOwner, Standing
+from projections.generations import Generation, Keys, Lease, Mark, Moved, NotOwner, Standing, forget
 from tests.examples import cancelled, created, hours
 from tests.journals import Place
 from tests.projections.seeing import contents, enter, folded
@@ -262,3 +263,45 @@ async def test_older_generations_are_swept_and_nothing_else(
     with pytest.raises(NotOwner):
         await lease.sweep({being_built.number}, int(being_built.number))
     assert await contents(redis, place.schema, VIEW) == folded(VIEW, page)
+
+
+async def test_generations_that_are_forgotten_are_gone_and_whoever_writes_one_begins_another(
+    lease: Lease, asking: Asking, journal: Journal, redis: Redis, keys: Keys
+) -> None:
+    page = await facts(journal)
+    active = await post(page, VIEW, lease, await answering_empty(lease, journal))
+    filled = await lease.begin(await beginning(journal))
+
+    await forget(asking, keys)
+
+    for generation in (active, filled):
+        with pytest.raises(Moved):
+            await post(page, VIEW, lease, generation)
+    assert set(await redis.keys(f"{keys.prefix}*")) == {keys.owner.encode(), keys.last.encode()}
+    assert await lease.take() == Standing(None, None, None)
+    another = await lease.begin(await beginning(journal))
+    assert int(another.number) > int(filled.number)
+    await post(page, VIEW, lease, another)
+
+
+async def test_a_generation_begun_while_those_before_are_forgotten_stays_whole(
+    stores: Stores, lease: Lease, journal: Journal, redis: Redis, keys: Keys
+) -> None:
+    class BeginsMeanwhile(Asking):
+        """Once the others are known to be gone, and before they are removed, one begins and is filled."""
+
+        async def names(self, start: str) -> AsyncIterator[list[bytes]]:
+            begun.append(await post(page, VIEW, lease, await lease.begin(await beginning(journal))))
+            async for found in super().names(start):
+                yield found
+
+    begun: list[Generation] = []
+    page = await facts(journal)
+    await post(page, VIEW, lease, await answering_empty(lease, journal))
+    asking = BeginsMeanwhile(stores.redis_url, within=5)
+
+    await forget(asking, keys)
+    await asking.close()
+    await lease.switch(begun[0])
+
+    assert await contents(redis, journal.schema, VIEW) == folded(VIEW, page)
