@@ -272,7 +272,9 @@ _PROBLEMS = (
         "Read it again, and send the command with its ETag if you still want it.",
     ),
     _problem(413, "body-too-large", "The body is too large", "A body has at most 1048576 bytes."),
-    _problem(415, "unsupported-media-type", "The body is of another kind", "Send Content-Type: application/json."),
+    _problem(
+        415, "unsupported-media-type", "The body is of another kind", "Send Content-Type: application/json, in UTF-8."
+    ),
     _problem(
         422,
         "invalid-request",

@@ -49,7 +49,7 @@ class WebhookRequest(Body):
     """Where to send facts of which names, signed with a secret; without one a new one is made."""
 
     url: Annotated[str, Field(max_length=LONGEST_URL)]
-    events: Annotated[frozenset[EventName], Field(min_length=1)]
+    events: Annotated[frozenset[EventName], Field(min_length=1, fail_fast=True)]
     secret: Secret | None = None
 
 
