@@ -263,6 +263,7 @@ _PROBLEMS = (
         "The password was changed meanwhile",
         "What proved who you are was good for the password before: sign in with the new one.",
     ),
+    _problem(408, "body-too-slow", "The body did not come in time", "It has 5 seconds. Nothing was done."),
     _problem(409, "shown-before", "The key was shown before", "It is not kept: revoke it and issue another."),
     _problem(409, "too-many-tokens", "There are too many calendar tokens", "Revoke one first."),
     _problem(

@@ -281,7 +281,7 @@ async def test_an_id_that_is_no_uuid(house: House, admin: AsyncClient, id: str) 
         ("POST", "/bookings", {"space_id": id, **a_slot(10, 11)}),
     ]
     for method, path, body in requests:
-        is_a_problem(await admin.request(method, path, json=body), 404, 405, 422)
+        is_a_problem(await admin.request(method, path, json=body), 400, 404, 405, 422)
 
 
 NO_SPACES: dict[str, dict[str, Any]] = {
@@ -420,7 +420,7 @@ async def test_texts_have_bounds(house: House) -> None:
 
 
 NO_LIMITS = ["0", "201", "-1", "x", "1.5", "9" * 5_000, "%EF%BC%91%EF%BC%91"]
-NO_CURSORS = ["x", "%F0%9F%99%82", "A" * 2_001, "AAAA", "%ff", "====", ""]
+NO_CURSORS = ["x", "%F0%9F%99%82", "A" * 2_001, "AAAA", "====", ""]
 
 
 @pytest.mark.parametrize("query", [f"limit={one}" for one in NO_LIMITS] + [f"cursor={one}" for one in NO_CURSORS])
@@ -432,6 +432,30 @@ async def test_a_page_that_is_none(house: House, admin: AsyncClient, query: str)
             assert path != "/bookings" or query == "cursor="
         else:
             is_a_problem(answer, 422)
+
+
+NO_TEXTS = ["%ed%a0%80", "%ff", "a%C3", "%f4%90%80%80", "%C0%80"]
+
+
+@pytest.mark.parametrize("text", NO_TEXTS)
+async def test_what_is_no_text_is_neither_read_nor_kept(house: House, text: str) -> None:
+    space_id, student = await house.space(), await house.signed_in()
+    made = await student.post("/bookings", json={"space_id": space_id, **a_slot(10, 11)})
+    path, before = f"/bookings/{made.json()['id']}", await position(house)
+
+    for asked in (f"{path}?reason={text}", f"{path}?{text}=1", f"{path}{text}"):
+        answer = await student.delete(asked)
+        is_a_problem(answer, 400)
+        assert answer.json()["type"] == "urn:daybook:problem:not-utf-8"
+
+    assert await position(house) == before
+    kept = await student.delete(f"{path}?reason=%EF%BF%BD%F0%9F%99%82+%25ff")
+    assert kept.json()["reason"] == "\ufffd🙂 %ff"
+
+
+async def test_a_query_has_only_so_many_parameters(house: House) -> None:
+    is_a_problem(await house.client().get("/spaces?" + "a&" * 100), 400)
+    assert (await house.client().get("/spaces?" + "&".join(["limit=1"] * 100))).status_code == 200
 
 
 @pytest.mark.parametrize("host", [b"[", b"", b"a b", b"x" * 5_000, b"\xff", b"evil/@:", b"[::1]:99999"])
