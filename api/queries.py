@@ -23,7 +23,7 @@ class Paging(BaseModel):
     """Which page of a list."""
 
     limit: Annotated[int, Field(ge=1, le=200)] = PAGE
-    cursor: Annotated[str, Field(max_length=2_000, description="Where a page ended: from its Link.")] | None = None
+    cursor: Annotated[str, Field(max_length=2_100, description="Where a page ended: from its Link.")] | None = None
 
 
 class BookingsPaging(Paging):

@@ -31,7 +31,7 @@ LONGEST = timedelta(days=366)
 _BAD_RANGE = refusing(also={422: ["bad-range"]})
 
 From = Annotated[date, Query(alias="from")]
-Cursor = Annotated[str | None, Query(max_length=2_000, description="Where a page ended: from its Link.")]
+Cursor = Annotated[str | None, Query(max_length=2_100, description="Where a page ended: from its Link.")]
 To = Annotated[date, Query(alias="to", description="This date is included.")]
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import pytest_asyncio
@@ -420,18 +421,34 @@ async def test_texts_have_bounds(house: House) -> None:
 
 
 NO_LIMITS = ["0", "201", "-1", "x", "1.5", "9" * 5_000, "%EF%BC%91%EF%BC%91"]
-NO_CURSORS = ["x", "%F0%9F%99%82", "A" * 2_001, "AAAA", "====", ""]
+NO_CURSORS = ["x", "%F0%9F%99%82", "A" * 2_101, "AAAA", "W10", "W10%3D", "====", "%20", ""]
+_TIMES = {"start": at(10), "end": at(11), "from": at(0)[:10], "to": at(0)[:10]}
 
 
 @pytest.mark.parametrize("query", [f"limit={one}" for one in NO_LIMITS] + [f"cursor={one}" for one in NO_CURSORS])
 async def test_a_page_that_is_none(house: House, admin: AsyncClient, query: str) -> None:
-    for path in ("/bookings", "/spaces", "/admin/spaces"):
-        answer = await admin.get(f"{path}?{query}")
-        if answer.status_code == 200:  # a cursor of a list by name may be anywhere in it
-            assert query.startswith("cursor=")
-            assert path != "/bookings" or query == "cursor="
-        else:
-            is_a_problem(answer, 422)
+    lists = [
+        (path.format(webhook_id=NONE), {one["name"]: _TIMES[one["name"]] for one in taken if one["required"]})
+        for path, operations in house.made.openapi()["paths"].items()
+        if (taken := [one for one in operations.get("get", {}).get("parameters", ()) if one["in"] == "query"])
+        and query.partition("=")[0] in {one["name"] for one in taken}
+    ]
+    assert len(lists) >= 8
+
+    for path, needed in lists:
+        answer = await admin.get(f"{path}?{urlencode(needed)}&{query}")
+        is_a_problem(answer, 404 if NONE in path else 422)
+
+
+async def test_every_cursor_that_a_page_came_with_is_one(house: House, admin: AsyncClient) -> None:
+    longest = "\u0390" * 255  # of every character it takes the most bytes to put in order
+    for name in ("a, ä & 🙂", longest, longest):
+        await house.space(name=name)
+    link = "/spaces?limit=1"
+    while link:
+        answer = await admin.get(link)
+        assert answer.status_code == 200, answer.text
+        link = answer.links.get("next", {}).get("url", "")
 
 
 NO_TEXTS = ["%ed%a0%80", "%ff", "a%C3", "%f4%90%80%80", "%C0%80"]
