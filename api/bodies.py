@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Coroutine, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -155,6 +155,18 @@ def instant(value: object) -> datetime:
 
 _SCHEMA = WithJsonSchema({"type": "string", "format": "date-time", "examples": ["2026-12-01T09:00:00Z"]})
 Instant = Annotated[datetime, BeforeValidator(instant), _SCHEMA]
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+
+
+def _written_as_one(value: object) -> object:
+    """What is a date only where there is such a day; pydantic would read seconds since 1970 too."""
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise PydanticCustomError("no-date", "A date is written 2026-12-01")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_written_as_one)]
 
 Notes = Annotated[str, StringConstraints(max_length=2_000)]
 Reason = Annotated[str, StringConstraints(max_length=500)]

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from api.auth import require_roles
-from api.bodies import Body, Reason, StrictRoute
+from api.bodies import Body, Day, Reason, StrictRoute
 from api.documents import ChangedSpaceDocument, SpaceDocument
 from api.problems import PROBLEMS, refusing
 from api.sending import COMMAND, CONDITIONAL, IfRevisions, Sender, TheSender
@@ -100,7 +100,7 @@ class OpeningHoursRequest(Body):
 class SpecialHoursRequest(Body):
     """What a local date keeps instead of its weekday's windows; none of them closes it."""
 
-    date: date
+    date: Day
     windows: Windows = ()
     reason: Reason = ""
 

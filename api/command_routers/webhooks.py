@@ -4,7 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
@@ -56,7 +56,7 @@ class WebhookRequest(Body):
 class SwitchRequest(Body):
     """Whether the webhook is sent anything."""
 
-    is_active: bool
+    is_active: StrictBool
 
 
 class SecretRequest(Body):
@@ -68,7 +68,7 @@ class SecretRequest(Body):
 class ReplayRequest(Body):
     """From which position of the journal on everything is sent once more."""
 
-    from_position: Annotated[int, Field(ge=1)]
+    from_position: Annotated[StrictInt, Field(ge=1)]
 
 
 @router.post(

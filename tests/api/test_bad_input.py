@@ -326,6 +326,10 @@ NO_SPACES: dict[str, dict[str, Any]] = {
     "a deadline beyond bounds": {"cancellation_deadline_hours": 8_761},
     "none at once": {"concurrent_bookings": 0},
     "all at once": {"concurrent_bookings": 1_001},
+    "a date that is a number": {"special_hours": [{"date": 1_764_547_200}]},
+    "a date that is a number as text": {"special_hours": [{"date": "1764547200"}]},
+    "a date with a time": {"special_hours": [{"date": "2026-12-01T00:00:00Z"}]},
+    "a day there is not": {"special_hours": [{"date": "2027-02-29"}]},
     "a field that is not known": {"requires": SECRET},
 }
 
@@ -354,6 +358,24 @@ async def test_half_a_day_is_no_change_of_hours(house: House, admin: AsyncClient
     space_id = await house.space()
 
     is_a_problem(await admin.patch(f"/admin/spaces/{space_id}", json={"opening_time": "09:00"}), 422)
+
+
+@pytest.mark.parametrize("day", ["1764547200", "2026-12-01T00:00:00Z", "2027-02-29", "20261201", "２０２６-12-01", ""])
+async def test_a_date_that_is_none(house: House, admin: AsyncClient, day: str) -> None:
+    space_id = await house.space()
+
+    for path in (f"/spaces/{space_id}/slots?date={day}", f"/dashboards/bookings?from=2026-01-01&to={day}"):
+        is_a_problem(await admin.get(path), 422)
+
+
+@pytest.mark.parametrize("part", [{"is_active": "no"}, {"is_active": 0}])
+async def test_a_truth_that_is_none(admin: AsyncClient, part: dict[str, Any]) -> None:
+    is_a_problem(await admin.patch(f"/admin/webhooks/{NONE}", json=part), 422)
+
+
+@pytest.mark.parametrize("position", ["1", True, 1.0, 0, None])
+async def test_a_position_that_is_none(admin: AsyncClient, position: Any) -> None:
+    is_a_problem(await admin.post(f"/admin/webhooks/{NONE}/replay", json={"from_position": position}), 422)
 
 
 NO_REGISTRATIONS: dict[str, dict[str, Any]] = {
