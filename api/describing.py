@@ -54,6 +54,7 @@ _MEANING: Mapping[str, str] = {
     "401": "Nobody knows who is asking",
     "403": "Not for the caller to do",
     "404": "Nothing the caller may know of goes by this id",
+    "408": "The body did not come in time",
     "409": "Not as things stand now",
     "412": "It is no longer as If-Match has it",
     "413": "The body is too large",
@@ -109,7 +110,7 @@ def _problems(operation: Node, route: APIRoute) -> dict[str, list[str]]:
     """The codes of the problems that follow from what the operation takes, by status."""
     taken = {parameter["name"] for parameter in operation.get("parameters", ())}
     problems = {
-        "400": ["nul-character", "bad-content-length"],
+        "400": ["nul-character", "not-utf-8", "too-many-parameters", "bad-content-length"],
         "413": ["body-too-large"],
         "503": ["unavailable", "too-slow"],
     }
@@ -123,6 +124,7 @@ def _problems(operation: Node, route: APIRoute) -> dict[str, list[str]]:
     if "If-Match" in taken:
         problems["412"] = ["precondition-failed"]
     if "requestBody" in operation:
+        problems["408"] = ["body-too-slow"]
         problems["415"] = ["unsupported-media-type"]
     if taken or "requestBody" in operation:
         problems["422"] = ["invalid-request"]

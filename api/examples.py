@@ -263,6 +263,7 @@ _PROBLEMS = (
         "The password was changed meanwhile",
         "What proved who you are was good for the password before: sign in with the new one.",
     ),
+    _problem(408, "body-too-slow", "The body did not come in time", "It has 5 seconds. Nothing was done."),
     _problem(409, "shown-before", "The key was shown before", "It is not kept: revoke it and issue another."),
     _problem(409, "too-many-tokens", "There are too many calendar tokens", "Revoke one first."),
     _problem(
@@ -272,7 +273,9 @@ _PROBLEMS = (
         "Read it again, and send the command with its ETag if you still want it.",
     ),
     _problem(413, "body-too-large", "The body is too large", "A body has at most 1048576 bytes."),
-    _problem(415, "unsupported-media-type", "The body is of another kind", "Send Content-Type: application/json."),
+    _problem(
+        415, "unsupported-media-type", "The body is of another kind", "Send Content-Type: application/json, in UTF-8."
+    ),
     _problem(
         422,
         "invalid-request",

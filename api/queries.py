@@ -1,6 +1,6 @@
 """What a query asks for, read in one go: FastAPI's own way was a sixth of what an availability costs."""
 
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, TypeVar
 
@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from starlette.requests import Request
 
-from api.bodies import Instant, instant
+from api.bodies import Day, Instant, instant
 from booking.bookings import Status
 from booking.slots import EARLIEST, LATEST, in_utc
 from projections.views import PAGE
@@ -23,7 +23,7 @@ class Paging(BaseModel):
     """Which page of a list."""
 
     limit: Annotated[int, Field(ge=1, le=200)] = PAGE
-    cursor: Annotated[str, Field(max_length=2_000, description="Where a page ended: from its Link.")] | None = None
+    cursor: Annotated[str, Field(max_length=2_100, description="Where a page ended: from its Link.")] | None = None
 
 
 class BookingsPaging(Paging):
@@ -68,7 +68,7 @@ class SearchAsked(SlotAsked, Paging):
 class SlotsAsked(BaseModel):
     """Slots of which local date, how long, and how far from one start to the next."""
 
-    date: Annotated[date, Field(description="A date on the space's wall clock.")]
+    date: Annotated[Day, Field(description="A date on the space's wall clock.")]
     duration: Minutes | None = None
     step: Annotated[int, Field(ge=5, le=1_440, description="Minutes from one start to the next.")] | None = None
 

@@ -31,8 +31,8 @@ from journal.connection import Unavailable
 from journal.folding import Named
 from journal.giving_way import in_turns
 from projections.instants import instant, number
-from projections.reading import Views, cursor_after, entry_before
-from projections.spaces import STATE, by_name
+from projections.reading import Views, cursor_after
+from projections.spaces import STATE, beyond, by_name
 from projections.views import Documents, Form, Lists, View
 
 _ACTIVE = "active"
@@ -119,8 +119,7 @@ async def active_spaces(views: Views, *, limit: int, cursor: str | None) -> tupl
 
     Raises `Unavailable`, `BadCursor`.
     """
-    after = b"(%b" % entry_before(cursor) if cursor else b"-"
-    stored, last, position = await views.page(VIEW, _ACTIVE, of="space", limit=limit, after=after)
+    stored, last, position = await views.page(VIEW, _ACTIVE, of="space", limit=limit, after=beyond(cursor))
     return [_space(one) async for one in in_turns(stored)], cursor_after(last), position
 
 

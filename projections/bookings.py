@@ -131,7 +131,7 @@ async def found(
     name = _ALL if space_id is None else _of_space(space_id)
     if user_id is not None:
         name = _of_user(user_id)
-    after = _beyond(cursor) if cursor else b"-"
+    after = b"-" if cursor is None else _beyond(cursor)
     to = b"+"
     letters, side = b"", b""
     match status:
@@ -182,7 +182,7 @@ async def requests(
     Raises `Unavailable`, `BadCursor`.
     """
     at = number(now)
-    after = max(b"(%016x\x7f" % at, _beyond(cursor) if cursor else b"")
+    after = max(b"(%016x\x7f" % at, b"" if cursor is None else _beyond(cursor))
     names = [_of_status(Status.PENDING)] if of_spaces is None else [_requests_of(space_id) for space_id in of_spaces]
     pages = await asyncio.gather(*(views.page(VIEW, name, of="booking", limit=limit, after=after) for name in names))
     found = sorted((_waiting(_load(one)), one) for stored, _, _ in pages for one in stored)

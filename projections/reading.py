@@ -50,7 +50,7 @@ def entry_before(cursor: str, length: int | None = None) -> bytes:
         entry = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
     except ValueError:
         raise BadCursor from None
-    if length is not None and len(entry) != length:
+    if cursor_after(entry) != cursor or (length is not None and len(entry) != length):
         raise BadCursor
     return entry
 

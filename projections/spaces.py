@@ -1,5 +1,6 @@
 """The view of spaces: a document for each, and lists in order of name and id: the active ones, all, each manager's."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from uuid import UUID
@@ -13,7 +14,7 @@ from booking.users import User
 from journal import folding
 from journal.connection import Unavailable
 from journal.folding import Named
-from projections.reading import Page, Views, cursor_after, entry_before
+from projections.reading import BadCursor, Page, Views, cursor_after, entry_before
 from projections.views import LIMIT, PAGE, Documents, Form, Lists, View
 
 _STATE = TypeAdapter(Space)
@@ -110,8 +111,7 @@ async def counted(views: Views) -> tuple[int, int, int]:
 
 
 async def _page(views: Views, name: str, limit: int, cursor: str | None) -> Page:
-    after = b"(%b" % entry_before(cursor) if cursor else b"-"
-    stored, last, position = await views.page(VIEW, name, of="space", limit=limit, after=after)
+    stored, last, position = await views.page(VIEW, name, of="space", limit=limit, after=beyond(cursor))
     return Page([_parts(one)[1] for one in stored], cursor_after(last), position)
 
 
@@ -123,6 +123,19 @@ def by_name(space: Space) -> bytes:
     """A space's entry in a list of spaces."""
     # U+0000 is in no name and before every character of one.
     return f"{space.description.name.casefold()}\0{space.id}".encode()
+
+
+_BY_NAME = re.compile(rb"[^\0]+\0[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def beyond(cursor: str | None) -> bytes:
+    """The bound behind the space that a page of a list of spaces ended with, if there is one. Raises `BadCursor`."""
+    if cursor is None:
+        return b"-"
+    entry = entry_before(cursor)
+    if not _BY_NAME.fullmatch(entry):
+        raise BadCursor
+    return b"(%b" % entry
 
 
 def _dump(space: Space) -> bytes:

@@ -29,8 +29,8 @@ from booking.zones import day_start, zone
 from journal import folding
 from journal.folding import Named
 from journal.giving_way import in_turns
-from projections.reading import Views, cursor_after, entry_before
-from projections.spaces import STATE, by_name
+from projections.reading import Views, cursor_after
+from projections.spaces import STATE, beyond, by_name
 from projections.views import LIMIT, Documents, Form, Lists, View
 
 _CHANGING = BookingCreated | BookingRescheduled | BookingApproved | BookingRejected | BookingDeclined | BookingCancelled
@@ -132,8 +132,7 @@ async def utilisation(
 
     Raises `Unavailable`, `BadCursor`.
     """
-    after = b"(%b" % entry_before(cursor) if cursor else b"-"
-    stored, behind, position = await views.page(VIEW, _ALL, of="space", limit=limit, after=after)
+    stored, behind, position = await views.page(VIEW, _ALL, of="space", limit=limit, after=beyond(cursor))
     spaces = [STATE.load(one) async for one in in_turns(stored)]
     months = list(_months_between(first, last))
     tags = [_tag(space.id, month) for space in spaces for month in months]

@@ -31,7 +31,7 @@ class ApiKeyRequest(Body):
     """Which service may do what, and for whom; without a user for whoever asks."""
 
     name: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=255)]
-    scopes: Annotated[frozenset[Scope], Field(min_length=1)]
+    scopes: Annotated[frozenset[Scope], Field(min_length=1, fail_fast=True)]
     user_id: UUID | None = None
 
 

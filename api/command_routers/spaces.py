@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
 from api.auth import require_roles
-from api.bodies import Body, Reason, StrictRoute
+from api.bodies import Body, Day, Reason, StrictRoute
 from api.documents import ChangedSpaceDocument, SpaceDocument
 from api.problems import PROBLEMS, refusing
 from api.sending import COMMAND, CONDITIONAL, IfRevisions, Sender, TheSender
@@ -69,7 +69,8 @@ Days = Annotated[StrictInt, Field(ge=0, le=3_650)]
 Hours = Annotated[StrictInt, Field(ge=0, le=8_760)]
 Bookings = Annotated[StrictInt, Field(ge=1, le=1_000)]
 Waiting = Annotated[StrictInt, Field(ge=1, le=8_760)]
-Managers = Annotated[tuple[UUID, ...], Field(max_length=50)]
+# Of a list the first mistake alone is told: how many there are, is up to whoever sends it.
+Managers = Annotated[tuple[UUID, ...], Field(max_length=50, fail_fast=True)]
 Opens = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
 Closes = Annotated[str, StringConstraints(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
 
@@ -81,7 +82,7 @@ class WindowRequest(Body):
     closes: Closes
 
 
-Windows = Annotated[tuple[WindowRequest, ...], Field(max_length=24)]
+Windows = Annotated[tuple[WindowRequest, ...], Field(max_length=24, fail_fast=True)]
 
 
 class OpeningHoursRequest(Body):
@@ -99,7 +100,7 @@ class OpeningHoursRequest(Body):
 class SpecialHoursRequest(Body):
     """What a local date keeps instead of its weekday's windows; none of them closes it."""
 
-    date: date
+    date: Day
     windows: Windows = ()
     reason: Reason = ""
 
@@ -111,7 +112,7 @@ def _each_date_once(special: tuple[SpecialHoursRequest, ...]) -> tuple[SpecialHo
 
 
 SpecialHoursRequests = Annotated[
-    tuple[SpecialHoursRequest, ...], Field(max_length=1_000), AfterValidator(_each_date_once)
+    tuple[SpecialHoursRequest, ...], Field(max_length=1_000, fail_fast=True), AfterValidator(_each_date_once)
 ]
 
 

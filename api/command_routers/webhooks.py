@@ -4,7 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends
-from pydantic import AfterValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, Field, StrictBool, StrictInt, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.responses import Response
 
@@ -49,14 +49,14 @@ class WebhookRequest(Body):
     """Where to send facts of which names, signed with a secret; without one a new one is made."""
 
     url: Annotated[str, Field(max_length=LONGEST_URL)]
-    events: Annotated[frozenset[EventName], Field(min_length=1)]
+    events: Annotated[frozenset[EventName], Field(min_length=1, fail_fast=True)]
     secret: Secret | None = None
 
 
 class SwitchRequest(Body):
     """Whether the webhook is sent anything."""
 
-    is_active: bool
+    is_active: StrictBool
 
 
 class SecretRequest(Body):
@@ -68,7 +68,7 @@ class SecretRequest(Body):
 class ReplayRequest(Body):
     """From which position of the journal on everything is sent once more."""
 
-    from_position: Annotated[int, Field(ge=1)]
+    from_position: Annotated[StrictInt, Field(ge=1)]
 
 
 @router.post(

@@ -54,7 +54,7 @@ async def users(request: Request) -> Response:
         role=wanted.role,
         is_active=wanted.is_active,
         limit=wanted.limit,
-        after=_place(wanted.cursor) if wanted.cursor else None,
+        after=None if wanted.cursor is None else _place(wanted.cursor),
     )
     return linked(json_of(_documents(found.people)), cursor_after(_entry(found.last)) if found.last else None, request)
 
@@ -127,7 +127,7 @@ async def metrics(request: Request) -> Response:
 async def keys(request: Request) -> Response:
     """The API keys that are good for something. A page may be short with more behind it."""
     rooms, page = rooms_of(request), asked(request, Paging)
-    start = UUID(bytes=entry_before(page.cursor, 16)) if page.cursor else UUID(int=0)
+    start = UUID(int=0) if page.cursor is None else UUID(bytes=entry_before(page.cursor, 16))
     kept = await api_keys.after(rooms.journal, start, page.limit + 1)
     is_more = len(kept) > page.limit
     kept = kept[: page.limit]

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.answers import awaited, listed, stored
 from api.auth import require_roles
+from api.bodies import Day
 from api.documents import ActivityDocument, UseOfDayDocument, UseOfSpaceDocument
 from api.problems import PROBLEMS, Problem, refusing
 from api.queries import OF_VIEW
@@ -30,9 +31,9 @@ LONGEST = timedelta(days=366)
 
 _BAD_RANGE = refusing(also={422: ["bad-range"]})
 
-From = Annotated[date, Query(alias="from")]
-Cursor = Annotated[str | None, Query(max_length=2_000, description="Where a page ended: from its Link.")]
-To = Annotated[date, Query(alias="to", description="This date is included.")]
+From = Annotated[Day, Query(alias="from")]
+Cursor = Annotated[str | None, Query(max_length=2_100, description="Where a page ended: from its Link.")]
+To = Annotated[Day, Query(alias="to", description="This date is included.")]
 
 
 class By(StrEnum):

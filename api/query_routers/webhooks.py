@@ -36,7 +36,7 @@ class DeliveriesAsked(Paging):
 async def every(request: Request) -> Response:
     """The webhooks there are."""
     page = asked(request, Paging)
-    start = UUID(bytes=entry_before(page.cursor, 16)) if page.cursor else UUID(int=0)
+    start = UUID(int=0) if page.cursor is None else UUID(bytes=entry_before(page.cursor, 16))
     kept = await webhooks.after(rooms_of(request).journal, start, page.limit + 1)
     shown = kept[: page.limit]
     cursor = cursor_after(shown[-1].webhook_id.bytes) if len(kept) > page.limit else None
@@ -58,7 +58,7 @@ async def log(webhook_id: UUID, request: Request) -> Response:
     """What a webhook was and is to be sent, the newest fact first; what is over is kept for 30 days."""
     webhook = await _kept(webhook_id, request)
     page, more = asked(request, DeliveriesAsked), dict[str, Any]()
-    if page.cursor:
+    if page.cursor is not None:
         more["before"] = min(int.from_bytes(entry_before(page.cursor, 8)), 2**62)
     logged = await deliveries.log_of(
         rooms_of(request).journal, webhook_id, state=page.state, limit=page.limit + 1, **more

@@ -153,6 +153,37 @@ async def test_what_takes_too_long_is_ended() -> None:
     assert ended.is_set()
 
 
+async def never() -> AsyncIterator[bytes]:
+    yield b"{"
+    await asyncio.Event().wait()
+
+
+async def test_a_body_that_does_not_end_is_told_from_what_takes_too_long() -> None:
+    async def read_and_hang(scope: Scope, receive: Receive, _send: Send) -> None:
+        await Request(scope, receive).body()
+        await asyncio.Event().wait()
+
+    client = before(read_and_hang, within=0.05)
+    unfinished = await client.post("/", content=never())
+    finished = await client.post("/", content=b"{}")
+
+    assert (unfinished.status_code, unfinished.headers["Connection"]) == (408, "close")
+    assert unfinished.json()["type"] == "urn:daybook:problem:body-too-slow"
+    assert (finished.status_code, finished.json()["type"]) == (503, "urn:daybook:problem:too-slow")
+
+
+async def tell_cookies(scope: Scope, receive: Receive, send: Send) -> None:
+    await Response(str(Request(scope, receive).cookies))(scope, receive, send)
+
+
+async def test_escapes_in_a_cookie_are_not_read_as_that_may_take_for_ever() -> None:
+    given = 'theirs="a\\"b\\101"; refresh=ours; more="' + "\\" * 10_000 + '"'
+
+    answer = await before(tell_cookies).get("/", headers={"Cookie": given})
+
+    assert answer.text == str({"theirs": 'a"b101', "refresh": "ours", "more": ""})
+
+
 async def test_a_timeout_of_its_own_is_a_fault_and_not_the_doors() -> None:
     async def give_up(_scope: Scope, _receive: Receive, _send: Send) -> None:
         raise TimeoutError("secret")

@@ -69,7 +69,7 @@ async def test_what_is_not_http_is_a_problem(api: Api, sent: bytes) -> None:
 
 
 async def test_a_head_without_an_end_is_refused(api: Api) -> None:
-    status, headers, _ = await spoken(api, b"GET /health HTTP/1.1\r\nHost: x\r\nX-A: ", *[b"a" * 16_384] * 4)
+    status, headers, _ = await spoken(api, b"GET /health HTTP/1.1\r\nHost: x\r\nX-A: ", *[b"a" * 16_384] * 2)
 
     assert (status, headers["content-type"]) == (431, "application/problem+json")
     assert safe(headers)
@@ -91,7 +91,7 @@ async def test_a_body_that_does_not_come_is_not_awaited_for_ever(api: Api) -> No
 
     status, headers, _ = await spoken(api, head)
 
-    assert (status, headers["retry-after"]) == (503, "1")
+    assert (status, headers["connection"]) == (408, "close")
 
 
 async def test_who_a_proxy_says_is_asking_is_not_believed_and_the_server_not_named(api: Api) -> None:

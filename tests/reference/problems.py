@@ -7,7 +7,10 @@ from pathlib import Path
 from textwrap import wrap
 
 import api
+from api.bodies import FORM_LIMIT, MOST_FIELDS, MOST_PARTS
+from api.door import BODY_LIMIT, MOST_PARAMETERS
 from api.problems import STATUS, UNFIT_CODES
+from api.protocol import HEAD_LIMIT, HEAD_WITHIN, MOST_HEADERS
 from booking.refusals import code_of
 
 PAGE = Path("docs/reference/problems.md")
@@ -15,6 +18,7 @@ PAGE = Path("docs/reference/problems.md")
 # Those whose code is not written where they are made: what is no HTTP, and what the framework answers.
 _FROM_HTTP = (
     ("bad-http", 400, "Bad Request"),
+    ("bad-http", 408, "Request Timeout"),
     ("bad-http", 431, "Request Header Fields Too Large"),
     ("bad-request", 400, "Bad Request"),
     ("not-found", 404, "Not Found"),
@@ -65,7 +69,16 @@ def page() -> str:
         *_paragraph("""
             429 and 503 say in `Retry-After` when to ask again, 401 in `WWW-Authenticate` how to sign in, 405 in
             `Allow` what may be asked. A 503 with `unavailable` or `too-slow` may or may not have taken effect: ask
-            again with the same `Idempotency-Key`.
+            again with the same `Idempotency-Key`. A 408 has changed nothing.
+        """),
+        "## What is read",
+        "",
+        *_paragraph(f"""
+            A body has at most {BODY_LIMIT >> 20} MiB, a form {FORM_LIMIT >> 10} KiB, either in UTF-8. JSON has at most
+            {MOST_PARTS:,} commas, lists and objects together, an object at most {MOST_FIELDS} fields and no name twice;
+            of a list the first mistake is told. A time has at most six digits behind its seconds. A query has at most
+            {MOST_PARAMETERS} parameters; the request line and at most {MOST_HEADERS} headers have
+            {HEAD_LIMIT >> 10} KiB together, and come within {HEAD_WITHIN:g} seconds.
         """),
     ]
     return "\n".join(lines).rstrip() + "\n"
