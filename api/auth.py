@@ -118,13 +118,25 @@ async def _served(request: Request, token: str) -> User:
     if key and user and key.key_id not in user.api_keys:
         user = await rooms.callers.read(key.user_id)  # one that was issued just now may not have been heard of yet
     if key is None or user is None or key.key_id not in user.api_keys:
-        raise unauthenticated("The API key is not valid, or no longer.", given=True)
+        raise no_such_key()
     scope = _scope(request.scope["path"], reads=request.method in _READING)
     if scope is None:
         raise Problem(403, "out-of-scope", "The API key is not for this", "No scope of API keys leads here.")
     if scope not in user.api_keys[key.key_id]:
         raise Problem(403, "out-of-scope", "The API key is not for this", f"It lacks the scope {scope}.")
     return user
+
+
+def api_key(request: Request) -> UUID | None:
+    """The id of the API key by which `caller` knew who asks; None for a person."""
+    _, _, token = request.headers.get("authorization", "").partition(" ")
+    bearer = rooms_of(request).callers.known_bearer(token) if token.startswith(PREFIX) else None
+    return bearer.key_id if bearer else None
+
+
+def no_such_key() -> Problem:
+    """The API key is none, or was revoked."""
+    return unauthenticated("The API key is not valid, or no longer.", given=True)
 
 
 class SignedIn(SecurityBase):

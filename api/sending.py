@@ -12,13 +12,13 @@ from fastapi.security.base import SecurityBase
 from starlette.responses import Response
 
 from api.answers import json_of
-from api.auth import SCHEME, SIGN_IN, caller
+from api.auth import SCHEME, SIGN_IN, api_key, caller, no_such_key
 from api.correlation import correlation_id
 from api.problems import Problem
 from api.rooms import Rooms, rooms_of
 from booking.users import User
 from commands import deciding
-from commands.command import Author, Command
+from commands.command import Author, Command, KeyRevoked
 from commands.deciding import Done
 from journal.folding import Aggregate
 
@@ -89,8 +89,11 @@ class Sender:
         return self.request.command_id
 
     async def do(self, command: Command[S]) -> Done[S]:
-        """Carry the command out in the sender's name; raises what `Deciding.do` raises."""
-        return await self.rooms.deciding.do(command, by=self.by, request=self.request)
+        """Carry the command out in the sender's name; raises what `Deciding.do` raises, or `Problem`."""
+        try:
+            return await self.rooms.deciding.do(command, by=self.by, request=self.request)
+        except KeyRevoked:
+            raise no_such_key() from None
 
     async def answer(
         self, done: Done[Any], document: Mapping[str, Any], *, status: int = 200, location: str | None = None
@@ -165,7 +168,7 @@ class _Sending(SecurityBase):
 
     async def __call__(self, request: Request) -> Sender:
         user = await caller(request)
-        by = Author.person(user.id)
+        by = Author.person(user.id, api_key=api_key(request))
         return Sender(rooms_of(request), user, by, await request_of(request, by), waits(request))
 
 

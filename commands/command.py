@@ -25,18 +25,23 @@ S = TypeVar("S", bound=Aggregate)
 
 @dataclass(frozen=True, slots=True)
 class Author:
-    """Who asks for a command: a user, or a part of the system by its name."""
+    """Who asks for a command: a user, perhaps by a service with an `api_key`, or a part of the system by its name."""
 
     user_id: UUID | None
     name: str
+    api_key: UUID | None = None
 
     @classmethod
-    def person(cls, user_id: UUID) -> "Author":
-        return cls(user_id, f"user:{user_id}")
+    def person(cls, user_id: UUID, *, api_key: UUID | None = None) -> "Author":
+        return cls(user_id, f"user:{user_id}", api_key)
 
     @classmethod
     def system(cls, name: str) -> "Author":
         return cls(None, f"system:{name}")
+
+
+class KeyRevoked(Exception):
+    """The API key with which the command was sent is good no longer."""
 
 
 class PreconditionFailed(Exception):
@@ -139,6 +144,11 @@ class Command(Slice[Fact], Generic[S]):
         for fact in self.facts():
             subject.fold(fact)
         return subject  # type: ignore[no-any-return]
+
+    def must_be_let_in(self) -> None:
+        """Raise `KeyRevoked` where a service asks with a key that its user does not have any more."""
+        if self.by.api_key is not None and self.by.api_key not in self.author.api_keys:
+            raise KeyRevoked
 
     def must_be(self, *roles: Role) -> None:
         """Raise `NotAllowed` unless the author has one of `roles` now; the system itself may do anything."""

@@ -12,7 +12,7 @@ from uuid import UUID, uuid5
 from psycopg.errors import UniqueViolation
 
 from booking.refusals import NotAllowed, NotFound, Refused
-from commands.command import Author, Command, PreconditionFailed
+from commands.command import Author, Command, KeyRevoked, PreconditionFailed
 from journal import sealing
 from journal.connection import Unavailable
 from journal.folding import Aggregate, Aggregates, Forgotten, Fresh
@@ -47,7 +47,9 @@ _OTHER_RULES: Mapping[type[Exception], str] = {
     NotAllowed: "not-allowed",
     PreconditionFailed: "precondition-failed",
     KeyReused: "idempotency-key-reused",
+    KeyRevoked: "unauthenticated",
 }
+_REFUSED: tuple[type[Exception], ...] = (Refused, *_OTHER_RULES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,7 @@ class Deciding:
         try:
             async with asyncio.timeout(WITHIN):
                 return await self._do(command, by, request)
-        except (Refused, NotFound, NotAllowed, PreconditionFailed, KeyReused) as refused:
+        except _REFUSED as refused:
             _count(command, "refused")
             for rule in _rules(refused):
                 _REFUSALS.add(rule)
@@ -142,6 +144,7 @@ class Deciding:
                 return await self._decide(command, request, fresh)
 
     async def _decide(self, command: Command[S], request: Request, fresh: Fresh) -> Done[S] | None:
+        command.must_be_let_in()
         command.execute()
         facts, subject = command.facts(), command.outcome()
         after = min(kept.position for kept in command.kept.values())

@@ -106,6 +106,19 @@ async def test_a_revoked_key_is_good_for_nothing_and_others_go_on(house: House) 
     assert (await admin.delete(f"/admin/api-keys/{UUID(int=0)}")).status_code == 404
 
 
+async def test_no_command_is_carried_out_once_its_key_is_revoked(house: House, place: Place) -> None:
+    admin, user_id, space_id = await house.signed_in(Role.ADMIN), await house.user(), await house.space()
+    key = await issued(admin, user_id)
+    service = bearing(house, key)
+    assert (await service.get("/bookings")).status_code == 200
+    revoked = await admin.delete(f"/admin/api-keys/{key['id']}")
+
+    late = await service.post("/bookings", json={"space_id": space_id, **a_slot(10, 12)})
+
+    assert (late.status_code, late.headers["WWW-Authenticate"]) == (401, 'Bearer error="invalid_token"')
+    assert place.rows()[-1].position == int(revoked.headers["Journal-Position"])
+
+
 async def test_a_revoked_key_is_good_for_nothing_in_another_process_within_a_second(
     house: House, stores: Stores, place: Place
 ) -> None:
