@@ -146,7 +146,9 @@ async def test_what_an_import_enters_is_told_by_its_report_and_reminders_and_lat
 async def test_what_happened_before_there_were_notices_is_not_told(place: Place, journal: Journal) -> None:
     enter(place, BOOKED)
     with place.owner() as owner:
-        owner.execute("drop table notices, notices_posted; drop index due_lent, deliveries_dead")
+        owner.execute(
+            "drop table notices, notices_posted; drop index due_lent, deliveries_dead; drop type journal_entry"
+        )
         owner.execute("update alembic_version set version_num = '0007'")
     place.begin()
     enter(place, later := created(hours(14, 15, WEDNESDAY)))
