@@ -93,12 +93,10 @@ _WHERE_SCOPES_LEAD: Sequence[tuple[Scope, str, bool]] = (
 )
 """The paths a scope opens, and whether for reading alone; no scope opens any other."""
 
-_READING = ("GET", "HEAD")
-
 
 def ways_in(method: str, path: str) -> list[dict[str, list[str]]]:
     """What may be signed in with for an operation, as OpenAPI names it."""
-    scope = _scope(path, reads=method in _READING)
+    scope = _scope(path, reads=method == "GET")
     return [{SCHEME: []}, {"access-token": []}, *([{"api-key": [str(scope)]}] if scope else [])]
 
 
@@ -119,7 +117,7 @@ async def _served(request: Request, token: str) -> User:
         user = await rooms.callers.read(key.user_id)  # one that was issued just now may not have been heard of yet
     if key is None or user is None or key.key_id not in user.api_keys:
         raise no_such_key()
-    scope = _scope(request.scope["path"], reads=request.method in _READING)
+    scope = _scope(request.scope["path"], reads=request.method == "GET")
     if scope is None:
         raise Problem(403, "out-of-scope", "The API key is not for this", "No scope of API keys leads here.")
     if scope not in user.api_keys[key.key_id]:

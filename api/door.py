@@ -54,6 +54,9 @@ class Door:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        # HEAD is GET without the content (RFC 9110 §9.3.2), and a stream's would never end.
+        if is_head := scope["method"] == "HEAD":
+            scope = {**scope, "method": "GET"}
         begun, status = perf_counter(), 0
         given = traceparent = length = origin = None
         has_nul = has_escapes = False
@@ -77,6 +80,8 @@ class Door:
 
         async def answer(message: Message) -> None:
             nonlocal status
+            if is_head and message["type"] == "http.response.body":
+                return
             if message["type"] == "http.response.start":
                 status = message["status"]
                 own = message["headers"]
@@ -87,6 +92,8 @@ class Door:
                 allowing = self._origins.allowing(origin)
                 message["headers"] = [*own, *self._headers, *unless_said, *allowing, (_ID, id)]
             await send(message)
+            if is_head:
+                await send({"type": "http.response.body"})
 
         try:
             async with asyncio.timeout(self._within) as timer:

@@ -12,7 +12,7 @@ from journal.tallies import Counter, Histogram
 UNMATCHED = "unmatched"
 """Stands for the route of what no route is for."""
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _REQUESTS = Counter("daybook_http_requests", "Requests by what they were answered with.", ("method", "route", "status"))
 _DURATION = Histogram(
     "daybook_http_request_duration_seconds", "Time from a request's head to the end of its answer.", ("method", "route")

@@ -68,6 +68,19 @@ async def test_what_is_not_http_is_a_problem(api: Api, sent: bytes) -> None:
     assert safe(headers)
 
 
+@pytest.mark.parametrize("path", ["/health", "/auth/me", "/nowhere", "/stream"])
+async def test_head_is_answered_like_get_without_the_content(api: Api, path: str) -> None:
+    asked = f"HEAD {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {await registered(api)}\r\n\r\n"
+    reader, writer = await asyncio.open_connection("127.0.0.1", api.port)
+    async with asyncio.timeout(10):
+        writer.write(asked.encode() + b"HEAD /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        head, following = [(await reader.readuntil(b"\r\n\r\n")).decode() for _ in range(2)]
+        writer.close()
+
+    assert head.startswith("HTTP/1.1 404" if path == "/nowhere" else "HTTP/1.1 200")
+    assert following.startswith("HTTP/1.1 200")
+
+
 async def test_a_head_without_an_end_is_refused(api: Api) -> None:
     status, headers, _ = await spoken(api, b"GET /health HTTP/1.1\r\nHost: x\r\nX-A: ", *[b"a" * 16_384] * 2)
 
