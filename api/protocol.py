@@ -17,11 +17,15 @@ MOST_WAITING = 100  # requests behind the one that is answered, on one connectio
 
 _Refusal = tuple[HTTPStatus, str]
 _NO_HTTP: _Refusal = HTTPStatus.BAD_REQUEST, "This is not HTTP as it is spoken here."
+_UPGRADE: _Refusal = HTTPStatus.BAD_REQUEST, "A request with a body is sent without Upgrade: this is HTTP/1.1 alone."
 _TOO_MANY: _Refusal = HTTPStatus.BAD_REQUEST, f"At most {MOST_WAITING} requests wait on one connection."
 _TOO_LARGE: _Refusal = (
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     f"There are at most {MOST_HEADERS} headers, of {HEAD_LIMIT} bytes with the request line.",
 )
+
+
+_TELLS_BODY = (b"content-length", b"transfer-encoding")
 
 
 class RefusedHead(Exception):
@@ -57,6 +61,8 @@ class Protocol(HttpToolsProtocol):
             self._refusal = _TOO_LARGE
         elif len(self.pipeline) >= MOST_WAITING:
             self._refusal = _TOO_MANY
+        elif self.parser.should_upgrade() and any(name in _TELLS_BODY for name, _ in self.headers):
+            self._refusal = _UPGRADE  # the parser goes no further, and the body would be taken for the next request
         if self._refusal is not _NO_HTTP:
             raise RefusedHead
         super().on_headers_complete()

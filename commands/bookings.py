@@ -266,7 +266,9 @@ async def alternatives(aggregates: Aggregates, space_id: UUID, slot: Slot, refus
         if (needed := {one for day in days for one in finding.dates_of(kept, day, slot.duration)}) <= dates:
             break
         dates = needed  # the space is only known now, or its buffers have grown
-    a_space: Space = replace(kept)  # others change what is kept while this one gives way
+    # Others change what is kept while this one gives way.
+    a_space: Space = replace(kept)
+    held = [one.copy() for one in held]
     at_most, full = a_space.rules.concurrent_bookings, list[Stretch]()
     async for one in in_turns(held):
         full += one.full(at_most=at_most, now=now)

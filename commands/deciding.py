@@ -133,6 +133,7 @@ class Deciding:
                 fresh = await self.aggregates.freshen(command.kept, ids)
                 if request.journal_id not in (None, fresh.journal_id):
                     raise AnotherJournal("another journal was begun")
+                command.must_be_let_in()
                 if known := fresh.known.get(request.command_id):
                     return await self._done_before(command, request, known)
                 if command.names_by_reading and command.folded > folded:
@@ -144,7 +145,6 @@ class Deciding:
                 return await self._decide(command, request, fresh)
 
     async def _decide(self, command: Command[S], request: Request, fresh: Fresh) -> Done[S] | None:
-        command.must_be_let_in()
         command.execute()
         facts, subject = command.facts(), command.outcome()
         after = min(kept.position for kept in command.kept.values())

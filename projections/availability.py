@@ -1,7 +1,7 @@
 """The view of availability: each space as its rules judge it, and which of its slots are held, by UTC date."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import lru_cache
 from typing import Any
@@ -107,8 +107,9 @@ async def full(
         async for one in in_turns(filter(None, found)):
             result += _full(one, at_most=space.rules.concurrent_bookings, now=now)
     except Unavailable:
-        (space, *calendars), position = await views.from_journal([space_named, *calendars_named])
-        async for calendar in in_turns(calendars):
+        (kept, *calendars), position = await views.from_journal([space_named, *calendars_named])
+        space = replace(kept)  # others change what is kept while this one gives way
+        async for calendar in in_turns([one.copy() for one in calendars]):
             result += calendar.full(at_most=space.rules.concurrent_bookings, now=now)
     known_space(space)
     return space, result, position

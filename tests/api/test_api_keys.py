@@ -110,12 +110,18 @@ async def test_no_command_is_carried_out_once_its_key_is_revoked(house: House, p
     admin, user_id, space_id = await house.signed_in(Role.ADMIN), await house.user(), await house.space()
     key = await issued(admin, user_id)
     service = bearing(house, key)
-    assert (await service.get("/bookings")).status_code == 200
+    again = {"Idempotency-Key": "made before"}
+    body = {"space_id": space_id, **a_slot(8, 10)}
+    assert (await service.post("/bookings", json=body, headers=again)).status_code == 201
     revoked = await admin.delete(f"/admin/api-keys/{key['id']}")
 
-    late = await service.post("/bookings", json={"space_id": space_id, **a_slot(10, 12)})
+    late = [
+        await service.post("/bookings", json={"space_id": space_id, **a_slot(10, 12)}),
+        await service.post("/bookings", json=body, headers=again),
+    ]
 
-    assert (late.status_code, late.headers["WWW-Authenticate"]) == (401, 'Bearer error="invalid_token"')
+    for answer in late:
+        assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, 'Bearer error="invalid_token"')
     assert place.rows()[-1].position == int(revoked.headers["Journal-Position"])
 
 

@@ -149,3 +149,19 @@ async def test_what_trails_a_body_has_a_bound(url: str) -> None:
     )
 
     assert statuses(answer) == ["431"]
+
+
+async def test_a_body_behind_an_upgrade_is_not_taken_for_the_next_request(url: str) -> None:
+    inside = b"GET /health?inside HTTP/1.1\r\nHost: x\r\n\r\n"
+    head = b"POST /auth/login HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: %d\r\n\r\n"
+
+    told = await answered(url, head % len(inside), inside)
+
+    assert told.startswith("HTTP/1.1 400")
+    assert told.count("HTTP/1.1") == 2  # the status line, and the word in the detail
+
+
+async def test_an_upgrade_without_a_body_is_passed_over(url: str) -> None:
+    told = await answered(url, BEGUN + b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+
+    assert told.startswith("HTTP/1.1 200")

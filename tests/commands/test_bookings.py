@@ -1,5 +1,6 @@
 """Commands about bookings that exist, on the real journal: each is decided on what is true when it is recorded."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -371,6 +372,45 @@ async def test_others_are_looked_for_in_small_pieces_however_many_windows_a_day_
     assert done.result == []
     assert done.calls < 50_000
     assert done.longest < 20_000
+
+
+@pytest.mark.parametrize("turns", range(1, 9))
+async def test_others_are_of_one_state_of_the_calendars_however_bookings_move_while_they_are_looked_for(
+    place: Place, furnished: Deciding, turns: int
+):
+    late, early = hours(24 * 21, 24 * 22), hours(24 * 17, 24 * 18)
+    enter(
+        place,
+        OpeningHoursChanged(space_id=ROOM, opening_hours=OpeningHours.daily("00:00", "24:00"), at=MONDAY_8AM),
+        BookingRulesChanged(space_id=ROOM, rules=Rules(max_duration=LONGEST), at=MONDAY_8AM),
+        held := created(late, user_id=BEN, booking_id=UUID(int=99)),
+    )
+    aggregates, wanted = furnished.aggregates, hours(24 * 16, 24 * 23)
+
+    def lies(slot: Slot) -> None:
+        for one in folding.calendars(ROOM, hours(24 * 10, 24 * 30)):
+            aggregates.kept(one).aggregate.fold(replace(held, slot=slot, hold=slot))
+
+    async def found() -> list[Slot]:
+        return await alternatives(aggregates, ROOM, wanted, [taken(wanted)])
+
+    states = [await found()]
+    lies(early)
+    states.append(await found())
+
+    async def moves() -> None:
+        while True:
+            for slot in (late, early):
+                lies(slot)
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+
+    moving = asyncio.create_task(moves())
+    meanwhile = [await found() for _ in range(10)]
+    moving.cancel()
+
+    assert states[0] != states[1]
+    assert all(one in states for one in meanwhile)
 
 
 @pytest.mark.parametrize(
