@@ -95,8 +95,8 @@ class Deciding:
     async def do(self, command: Command[S], *, by: Author, request: Request) -> Done[S]:
         """Carry out `command` for its author, once per command id.
 
-        Raises `Refused`, `NotFound`, `NotAllowed`; `KeyReused`; `AnotherJournal`; `Unavailable` when the store is away,
-        hangs, or others were first too often, within `WITHIN` seconds.
+        Raises `Refused`, `NotFound`, `NotAllowed`; `KeyReused`, `KeyRevoked`; `AnotherJournal`; `Unavailable` when the
+        store is away, hangs, or others were first too often, within `WITHIN` seconds.
         """
         try:
             async with asyncio.timeout(WITHIN):
