@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 from booking.events import Event
 from daybook.embedded import Stores
 from journal.journal import Journal
-from projections.asking import Asking, client
+from projections.asking import Asking
 from projections.reading import Views
 from tests.journals import Place, a_journal, a_place
 from tests.projections.seeing import Told, enter, followed, keys_made, settled
@@ -30,7 +30,7 @@ async def journal(place: Place) -> AsyncIterator[Journal]:
 
 @pytest.fixture
 async def redis(stores: Stores) -> AsyncIterator[Redis]:
-    async with client(stores.redis_url, within=5) as redis:
+    async with Redis.from_url(stores.redis_url) as redis:
         yield redis
 
 

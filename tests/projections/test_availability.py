@@ -20,7 +20,6 @@ from daybook.embedded import Stores
 from journal.folding import Aggregates
 from journal.journal import Journal
 from projections import availability
-from projections.asking import client
 from projections.generations import Keys
 from projections.reading import Views
 from tests.examples import (
@@ -211,7 +210,7 @@ async def test_whatever_is_offered_is_accepted_and_whatever_is_not_is_refused_al
         place.set_clock(MONDAY_8AM)
         async with (
             a_journal(place) as journal,
-            client(stores.redis_url, within=5) as redis,
+            Redis.from_url(stores.redis_url) as redis,
             followed(place, stores.redis_url),
         ):
             views = Views(stores.redis_url, place.schema, journal)

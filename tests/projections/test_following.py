@@ -20,7 +20,7 @@ from journal import chain, codec
 from journal.folding import Named
 from journal.journal import Journal, Recorded
 from projections import bookings, spaces
-from projections.asking import Asking, client
+from projections.asking import Asking
 from projections.following import VIEWS, Follower, post
 from projections.generations import Keys, Lease, Mark
 from projections.views import Documents, Lists
@@ -59,7 +59,7 @@ async def test_followed_rebuilt_and_folded_views_are_the_same(
 ) -> None:
     with a_place(stores) as place:
         keys_made(place)
-        async with a_journal(place) as journal, client(stores.redis_url, within=5) as redis:
+        async with a_journal(place) as journal, Redis.from_url(stores.redis_url) as redis:
             async with followed(place, stores.redis_url):
                 for first in range(0, len(history), step):
                     await enter(journal, *history[first : first + step])
@@ -220,13 +220,13 @@ async def test_a_follower_outlives_redis(own_stores: Stores) -> None:
     with a_place(own_stores) as place:
         keys_made(place)
         async with a_journal(place) as journal, followed(place, own_stores.redis_url):
-            async with client(own_stores.redis_url, within=5) as redis:
+            async with Redis.from_url(own_stores.redis_url) as redis:
                 await enter(journal, *HISTORY)
                 await settled(redis, journal)
             own_stores.redis.kill()
             await enter(journal, *LATER)
             own_stores.redis.start()
-            async with client(own_stores.redis_url, within=5) as redis:
+            async with Redis.from_url(own_stores.redis_url) as redis:
                 await assert_all_is_posted(redis, journal)
 
 
