@@ -117,11 +117,17 @@ async def test_a_request_is_in_the_way_until_the_instant_it_lapses_and_an_approv
         assert [one.id for one in found] == [ROOM]
         return [one.id for one in free]
 
+    async def full(now: datetime) -> list[Slot]:
+        _, stretches, _ = await availability.full(views, ROOM, [TUESDAY], now=now)
+        return [Slot(*stretch) for stretch in stretches]
+
     assert await spaces(lapses - INSTANT) == []
     assert await spaces(lapses) == [ROOM]
     for _ in range(2):  # from the view, and from the journal
         assert await refusals(lapses - INSTANT) == [(taken(asked.slot),), (taken(kept.slot),)]
         assert await refusals(lapses) == [(), (taken(kept.slot),)]
+        assert await full(lapses - INSTANT) == [asked.slot, kept.slot]
+        assert await full(lapses) == [kept.slot]
         await redis.delete(Keys.of("availability", place.schema).active)
 
 
