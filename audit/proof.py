@@ -132,6 +132,8 @@ def verify(
             if connection.execute(_KNOWN_ABOVE, (error.position,)).rowcount:
                 raise Broken(error.position, f"{error.why}, before a known one: formats only move on") from None
             raise CannotCheck(f"{error}: a newer Daybook wrote it") from None
+    except psycopg.errors.UndefinedTable as error:
+        raise CannotCheck(f"{_line(error)}: run `daybook migrate` first") from error
     except psycopg.Error as error:
         raise CannotCheck(_line(error)) from error
 

@@ -320,7 +320,7 @@ def test_a_format_before_an_older_one_is_a_change(history: Place):
 
 
 def test_without_a_journal_there_is_no_verdict(place: Place):
-    with proof.reading(place.url, "nowhere") as connection, pytest.raises(CannotCheck):
+    with proof.reading(place.url, "nowhere") as connection, pytest.raises(CannotCheck, match="daybook migrate"):
         verify(connection)
     with pytest.raises(CannotCheck), proof.reading("postgresql:///x?host=/nowhere", place.schema):
         pass
