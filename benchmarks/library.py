@@ -19,7 +19,7 @@ from benchmarks.places import Place, Wish
 from booking.events import Event
 from commands.bookings import CreateBooking
 from commands.command import Author, Fact
-from journal import codec, tags
+from journal import codec
 from journal.folding import Kept
 
 CALLERS = 16
@@ -83,10 +83,13 @@ def create(app: DCBApplication, wish: Wish) -> None:
         return
 
 
-def append(app: DCBApplication, event: Event, read: Sequence[str], after: int) -> int:
-    """Append one fact with the library's recorder unless one of the tags read has a newer one; the fact's position."""
+def append(app: DCBApplication, fact: tuple[Event, list[str]], read: Sequence[str], after: int) -> int:
+    """Append one fact, with the tags it bears, by the library's recorder, unless one of the tags read has a newer one;
+    the fact's position.
+    """
     condition = DCBAppendCondition(DCBQuery(items=[DCBQueryItem(types=[], tags=[tag]) for tag in read]), after=after)
-    return app.recorder.append([app.mapper.to_dcb_event(Tagged(tags.of(event), Fact(event)))], condition)
+    event, borne = fact
+    return app.recorder.append([app.mapper.to_dcb_event(Tagged(borne, Fact(event)))], condition)
 
 
 def in_threads(caller: Callable[[int, float], int]) -> Work:

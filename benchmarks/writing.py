@@ -36,14 +36,14 @@ async def append(bench: Bench) -> AsyncIterator[Figure]:
         async def by_us(caller: _Caller, until: float) -> int:
             made = 0
             while time.perf_counter() < until:
-                event, read = caller.next()
+                fact, read = caller.next()
                 caller.last = await journal.append(
                     Entry(
                         command_id=uuid4(),
                         journal_id=journal_id,
                         after=caller.last,
                         tags=read,
-                        events=[event],
+                        facts=[fact],
                         actor=caller.actor,
                         correlation_id="bench",
                     )
@@ -62,8 +62,8 @@ async def append(bench: Bench) -> AsyncIterator[Figure]:
         def by_library(number: int, until: float) -> int:
             caller, made = theirs[number], 0
             while time.perf_counter() < until:
-                event, read = caller.next()
-                caller.last = library.append(app, event, read, caller.last)
+                fact, read = caller.next()
+                caller.last = library.append(app, fact, read, caller.last)
                 made += 1
             return made
 
@@ -159,6 +159,9 @@ AT_MOST = 600
 """Appends of one caller in a second for which facts are made beforehand: the floor has nothing to make either."""
 
 
+_Borne = tuple[BookingCreated, list[str]]
+
+
 class _Caller:
     """Somebody who books their own space, day after day, so that nobody is in anybody's way."""
 
@@ -167,20 +170,20 @@ class _Caller:
         self._nth = count()
         self.last = head
         self.actor = f"user:{self._user}"
-        self._ready: list[tuple[BookingCreated, list[str]]] = []
+        self._ready: list[tuple[_Borne, list[str]]] = []
 
     def prepare(self, number: int) -> None:
         """Have so many facts ready."""
         self._ready += [self._made() for _ in range(number - len(self._ready))]
 
-    def next(self) -> tuple[BookingCreated, list[str]]:
-        """A fact and the tags its decision would have read."""
+    def next(self) -> tuple[_Borne, list[str]]:
+        """A fact with the tags it bears, and the tags its decision would have read."""
         return self._ready.pop() if self._ready else self._made()
 
-    def _made(self) -> tuple[BookingCreated, list[str]]:
+    def _made(self) -> tuple[_Borne, list[str]]:
         event = Wish(self._space, self._user, nth_slot(next(self._nth))).created(datetime.now(UTC))
         read = [tags.space(self._space), tags.user(self._user), tags.allowance(self._user)]
-        return event, [*read, *tags.calendars(self._space, event.slot)]
+        return (event, tags.of(event)), [*read, *tags.calendars(self._space, event.slot)]
 
 
 async def _floor(open: AsyncExitStack, place: Place) -> tuple[dict[str, Work], str]:

@@ -52,8 +52,8 @@ class Span:
 
     def dates(self) -> list[date]:
         """The UTC dates it touches, in order; 1 to 34 of them."""
-        first = self.start.date()
-        return [first + timedelta(days=n) for n in range((self._last_date() - first).days + 1)]
+        first, last = self.start.date(), self._last_date()
+        return [first] if first == last else [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
     def _last_date(self) -> date:
         return (self.end - datetime.resolution).date()

@@ -134,7 +134,11 @@ class Command(Slice[Fact], Generic[S]):
         self.new_decisions += [Tagged(tags.of(fact), Fact(fact)) for fact in facts]
 
     def facts(self) -> list[Event]:
-        return [tagged.decision.event for tagged in self.new_decisions]
+        return [event for event, _ in self.tagged()]
+
+    def tagged(self) -> list[tuple[Event, Sequence[str]]]:
+        """The facts, each with the tags it bears."""
+        return [(one.decision.event, one.tags) for one in self.new_decisions]
 
     def outcome(self) -> S:
         """The subject as the recorded facts leave it, apart from the aggregates that others look at."""

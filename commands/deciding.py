@@ -146,7 +146,7 @@ class Deciding:
 
     async def _decide(self, command: Command[S], request: Request, fresh: Fresh) -> Done[S] | None:
         command.execute()
-        facts, subject = command.facts(), command.outcome()
+        facts, subject = command.tagged(), command.outcome()
         after = min(kept.position for kept in command.kept.values())
         if not facts:
             _count(command, "unchanged")
@@ -157,7 +157,7 @@ class Deciding:
             journal_id=fresh.journal_id,
             after=after,
             tags=list(command.kept),
-            events=facts,
+            facts=facts,
             actor=command.by.name,
             correlation_id=request.correlation_id,
             causation_id=request.causation_id,
@@ -175,7 +175,7 @@ class Deciding:
             _count(command, "moved")
             return None
         _count(command, "recorded")
-        self.aggregates.entered(command.kept, [(one.decision.event, one.tags) for one in command.new_decisions], first)
+        self.aggregates.entered(command.kept, facts, first)
         return Done(subject, first + len(facts) - 1, changed=True)
 
     async def _done_before(self, command: Command[S], request: Request, known: Known) -> Done[S]:

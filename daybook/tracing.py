@@ -244,7 +244,7 @@ class _Journal(Journal):
         with self._tracing.step("append") as step:
             outcome = await super().append(entry)
             if step is not None:
-                step.attributes |= {"daybook.facts": len(entry.events), "daybook.outcome": "moved"}
+                step.attributes |= {"daybook.facts": len(entry.facts), "daybook.outcome": "moved"}
                 if outcome > 0:
                     step.attributes |= {"daybook.outcome": "recorded", "daybook.position": outcome}
                     step.span_id = span_of_append(entry.command_id)

@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 
 from booking.events import Event, UserErased, UserEvent
 from booking.refusals import Refusal
-from journal import codec, tags
+from journal import codec
 from journal.chain import COLUMNS, Row
 from journal.connection import CONNECT_WITHIN, Line, Unavailable, conninfo
 from journal.giving_way import in_pieces
@@ -55,13 +55,15 @@ class Along:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What one command asks to record: `events`, unless a fact bearing one of `tags` came after position `after`."""
+    """What one command asks to record: `facts`, each with the tags it bears, unless a fact bearing one of `tags` came
+    after position `after`.
+    """
 
     command_id: UUID
     journal_id: UUID
     after: int
     tags: Sequence[str]
-    events: Sequence[Event]
+    facts: Sequence[tuple[Event, Sequence[str]]]
     actor: str
     correlation_id: str
     causation_id: UUID | None = None
@@ -184,7 +186,7 @@ class Journal:
         the first position at which this command id is already recorded. Raises `Unavailable`, and whatever PostgreSQL
         says of the entry itself, with nothing of it recorded.
         """
-        people = {person for event in entry.events if (person := codec.sealed_for(event))}
+        people = {person for event, _ in entry.facts if (person := codec.sealed_for(event))}
         keys = await self.keys.of(people) if people else {}
         command = {
             "id": entry.command_id,
@@ -195,7 +197,7 @@ class Journal:
             "correlation_id": entry.correlation_id,
             "causation_id": entry.causation_id,
             "digest": entry.request_digest.hex() if entry.request_digest else None,
-            "events": [_stored(event, keys) for event in entry.events],
+            "events": [_stored(event, borne, keys) for event, borne in entry.facts],
         }
         begun = perf_counter()
         try:
@@ -203,7 +205,7 @@ class Journal:
         finally:
             _APPEND_WAIT.add(perf_counter() - begun)
         if outcome > 0:
-            self._hear_of_erasures(entry.events)
+            self._hear_of_erasures(event for event, _ in entry.facts)
         return outcome
 
     async def read(self, wanted: Mapping[str, int], command_ids: Iterable[UUID] = ()) -> Reading:
@@ -418,6 +420,6 @@ class _Prepared:
 _Wanted = tuple[Mapping[str, int], Iterable[UUID]]
 
 
-def _stored(event: Event, keys: Mapping[UUID, bytes]) -> dict[str, Any]:
+def _stored(event: Event, borne: Sequence[str], keys: Mapping[UUID, bytes]) -> dict[str, Any]:
     name, version, payload = codec.encode(event, keys)
-    return {"type": name, "version": version, "tags": tags.of(event), "payload": payload}
+    return {"type": name, "version": version, "tags": borne, "payload": payload}

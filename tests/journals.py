@@ -17,6 +17,7 @@ from daybook.migrations.run import migrate
 from journal.chain import COLUMNS, Row
 from journal.connection import conninfo
 from journal.journal import Bell, Entry, Journal
+from journal.tags import of as borne_by
 from journal.tags import space
 from tests.examples import NEW_YEAR, ROOM
 
@@ -163,7 +164,7 @@ async def entry(
         journal_id=journal_id,
         after=head if after is None else after,
         tags=tags or [space(ROOM)],
-        events=events or [activated()],
+        facts=[(event, borne_by(event)) for event in events or [activated()]],
         actor="system:test",
         correlation_id=correlation_id,
         causation_id=causation_id,

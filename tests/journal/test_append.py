@@ -173,7 +173,7 @@ async def test_positions_stay_dense_whatever_fails(place: Place, journal: Journa
                     journal_id=good.journal_id,
                     after=good.after,
                     tags=[],
-                    events=[activated()],
+                    facts=[(activated(), [])],
                     actor="system:test",
                     correlation_id="",
                     along=Along(impossible, {"user": ANA}),
@@ -196,7 +196,7 @@ async def test_a_change_along_stands_or_falls_with_the_facts(place: Place, journ
                 journal_id=one.journal_id,
                 after=after,
                 tags=one.tags,
-                events=one.events,
+                facts=one.facts,
                 actor=one.actor,
                 correlation_id="",
                 along=Along(keyed, {"user": user}),
@@ -221,12 +221,34 @@ async def test_a_command_meant_for_another_journal_is_a_conflict(journal: Journa
         journal_id=uuid4(),
         after=0,
         tags=here.tags,
-        events=here.events,
+        facts=here.facts,
         actor="system:test",
         correlation_id="",
     )
     assert await journal.append(elsewhere) == 0
     assert await journal.append(await entry(journal, after=1)) == 0  # from a future this journal has not reached
+
+
+async def test_what_was_entered_while_a_batch_waited_for_the_head_counts(place: Place, journal: Journal):
+    await journal.append(await entry(journal))
+    late, repeated = await entry(journal, activated(ROOM)), await entry(journal, activated(BEN))
+    free = await entry(journal, activated(DESK), tags=[tags.space(DESK)])
+    fact = {"type": "SpaceActivated", "version": 1, "payload": "{}"}
+    first = {
+        "id": repeated.command_id,
+        "after": 1,
+        "tags": [],
+        "actor": "",
+        "correlation_id": "",
+        "events": [{**fact, "tags": ["other"]}, {**fact, "tags": [tags.space(ROOM)]}],
+    }
+    with place.owner() as owner, owner.transaction():
+        owner.execute("select position from journal_head for update")
+        waiting = asyncio.create_task(together(journal, [late, repeated, free]))
+        await asyncio.to_thread(place.wait_for_a_lock)
+        owner.execute("select journal_append(%s::json)", (orjson.dumps([first]).decode(),))
+
+    assert await waiting == [0, -2, 4]
 
 
 async def test_a_caller_that_goes_away_leaves_nothing_half_awaited(place: Place, journal: Journal):
