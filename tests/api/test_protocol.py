@@ -127,7 +127,24 @@ async def test_there_are_only_so_many_headers(url: str) -> None:
 
 async def test_only_so_many_requests_wait_on_one_connection(url: str) -> None:
     assert statuses(await answered(url, WHOLE * (MOST_WAITING + 1))) == ["200"] * (MOST_WAITING + 1)
-    assert statuses(await answered(url, WHOLE * (MOST_WAITING + 2))) == ["400"]
+    assert statuses(await answered(url, WHOLE * (MOST_WAITING + 2))) == ["200"] * (MOST_WAITING + 1) + ["400"]
+
+
+@pytest.mark.parametrize("whole", [1, 3])
+@pytest.mark.parametrize(
+    ("behind", "refused"),
+    [
+        (b"\0", "400"),
+        (BEGUN + b"X-A: a\r\n" * MOST_HEADERS + b"\r\n", "431"),
+        (b"X" * 3 * HEAD_LIMIT, "400"),
+        (CHUNKED.replace(b"0\r\n", b"no length\r\n"), "400"),
+        (b"\0" * 3 * HEAD_LIMIT, "400"),
+    ],
+    ids=["no HTTP", "headers", "no method", "a body without its end", "much"],
+)
+async def test_what_is_refused_takes_nobody_elses_answer(url: str, whole: int, behind: bytes, refused: str) -> None:
+    assert statuses(await answered(url, WHOLE * whole + behind)) == ["200"] * whole + [refused]
+    assert statuses(await answered(url, behind)) == [refused]
 
 
 async def test_a_long_body_in_the_same_piece_is_no_long_head(url: str) -> None:
