@@ -195,7 +195,7 @@ def slot(quarter: int, quarters: int = 4) -> dict[str, str]:
     return {"start": start.isoformat(), "end": (start + timedelta(minutes=15 * quarters)).isoformat()}
 
 
-async def eventually(condition: Any, *, within: float = 15.0) -> Any:
+async def eventually(condition: Any, *, within: float = 60.0) -> Any:
     """What `condition` answers when it is true; other processes cannot be awaited otherwise."""
     until = time.monotonic() + within
     while True:

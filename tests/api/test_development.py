@@ -181,7 +181,7 @@ async def test_seeds_and_resets_at_once_all_succeed_and_leave_what_another_seed_
     async def asked(method: str, path: str) -> Response:
         return await house.client().request(method, path)
 
-    sent = [asked("POST", "/dev/seed") if n % 2 else asked("DELETE", "/dev/reset") for n in range(16)]
+    sent = [asked("POST", "/dev/seed") if n % 2 else asked("DELETE", "/dev/reset") for n in range(6)]
     answers = await asyncio.gather(*sent)
 
     assert [(answer.status_code, answer.text) for answer in answers if answer.status_code != 200] == []

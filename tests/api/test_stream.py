@@ -303,10 +303,12 @@ async def test_a_connection_that_is_gone_before_the_first_word_leaves_no_place_t
 async def test_a_stream_outlives_what_a_request_may_take(house: House) -> None:
     space_id, user_id, staff = await house.space(), await house.user(), await house.signed_in(Role.STAFF)
     within = 0.5
-    house.app.middleware_stack = Door(house.app.build_middleware_stack(), within=within)
+    whole = house.app.build_middleware_stack()
+    house.app.middleware_stack = Door(whole, within=within)
     too_late = asyncio.Event()
     async with streaming(house, user_id) as stream:
         await stream.welcomed()
+        house.app.middleware_stack = whole
         asyncio.get_running_loop().call_later(2 * within, too_late.set)
         await too_late.wait()
         changed = await staff.patch(f"/admin/spaces/{space_id}", json={"name": "Hall"})

@@ -49,7 +49,7 @@ async def test_what_waited_too_long_is_let_go_without_a_word_and_without_a_dead_
     stores: Stores, caplog: pytest.LogCaptureFixture
 ) -> None:
     carried = Carried()
-    good_for = timedelta(seconds=1)
+    good_for = timedelta(seconds=3)  # in which a worker that is busy with all that is over has to come to the rest
     async with a_queue(stores, carried, good_for=good_for) as queue:
         for n in range(20):
             queue.send([(n,)])

@@ -18,7 +18,7 @@ from tests.examples import ANA, BEN, CLEO
 from tests.journals import Place, a_journal, entry
 
 Told = Callable[..., Awaitable[int]]
-PATIENCE = 20.0  # seconds for what happens within a moment
+PATIENCE = 60.0  # seconds for what happens within a moment
 
 
 def keys_made(place: Place, people: Iterable[UUID] = (ANA, BEN, CLEO)) -> None:
