@@ -11,7 +11,7 @@ from projections.asking import client
 from projections.generations import Keys, Mark
 
 LISTEN_AGAIN_AFTER = 0.5  # seconds
-ANSWER_WITHIN = 0.5  # seconds
+ANSWER_WITHIN = 2.0  # seconds: only a start waits for it, and a stall of ours must not pass for Redis being away
 QUIET = 2.0  # seconds without a word after which Redis is asked for one
 
 
