@@ -41,7 +41,7 @@ class Protocol(HttpToolsProtocol):
     _in_head = False
     _unheard = 0  # bytes that came since there was last a whole head or a part of a body
     _late: asyncio.TimerHandle | None = None
-    _refused: _Refusal | None = None  # what is said, and nothing heard any more, once the requests before were answered
+    _last_word: _Refusal | None = None  # to be said behind the answers still owed; nothing is heard any more
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -77,21 +77,21 @@ class Protocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         is_last = all(cycle.more_body for cycle, _ in self.pipeline)  # a request that will not be whole is not answered
-        if self._refused is not None and is_last and not self.transport.is_closing():
-            self._hang_up(*self._refused)
+        if self._last_word is not None and is_last and not self.transport.is_closing():
+            self._hang_up(*self._last_word)
         else:
             super().on_response_complete()
 
     def data_received(self, data: bytes) -> None:
         # Part by part, so that what is too much is noticed before all of it was parsed.
         for at in range(0, len(data), HEAD_LIMIT):
-            if self._refused is None and not self.transport.is_closing():
+            if self._last_word is None and not self.transport.is_closing():
                 self._hear(data[at : at + HEAD_LIMIT])
 
     def _hear(self, data: bytes) -> None:
         self._unheard += len(data)
         super().data_received(data)
-        if self._refused is not None or self.transport.is_closing():
+        if self._last_word is not None or self.transport.is_closing():
             return
         if self._unheard > HEAD_LIMIT:
             self._refuse(*_TOO_LARGE)
@@ -126,7 +126,7 @@ class Protocol(HttpToolsProtocol):
         """Hear nothing more, for where the next request would begin is not known, and say why when its turn comes:
         whoever asked before is to know what became of it.
         """
-        self._refused = status, detail
+        self._last_word = status, detail
         self._in_time()
         if not self.pipeline and (not self._is_answering() or self.cycle.more_body):
             self._hang_up(status, detail)
