@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from time import perf_counter
@@ -10,15 +9,14 @@ from typing import Any, get_args
 from uuid import UUID
 
 import orjson
-import psycopg
-import psycopg.sql
 from cryptography.exceptions import InvalidTag
 
 from booking.events import Event, UserErased, UserEvent
 from booking.refusals import Refusal
 from journal import codec
+from journal.bell import Bell
 from journal.chain import COLUMNS, Row
-from journal.connection import CONNECT_WITHIN, Line, Unavailable, conninfo
+from journal.connection import Line, Unavailable
 from journal.giving_way import in_pieces
 from journal.grouping import Asked, Grouping
 from journal.sealing import Keys
@@ -262,7 +260,7 @@ class Journal:
         """
         return self._reading.times_connected + self.keys.forgotten
 
-    def bell(self) -> "Bell":
+    def bell(self) -> Bell:
         """Rings when facts have been entered."""
         return Bell(self._url, self.schema, name=f"{self._name} bell")
 
@@ -373,42 +371,6 @@ class Journal:
             keys = await self.keys.of(set(people.values()))
             opened = {position: codec.opened(events[position], keys) for position in people}
         events.update(opened)
-
-
-class Bell:
-    """Rings when facts have been entered, and at the latest after the time one is ready to wait without being told."""
-
-    def __init__(self, url: str, schema: str, *, name: str) -> None:
-        self._conninfo = conninfo(url, schema, name=name, plans=False)
-        self._channel = psycopg.sql.Identifier(f"journal_{schema}")
-        self._rang = asyncio.Event()
-        self._listening: asyncio.Task[None] | None = None
-
-    async def wait(self, at_most: float) -> None:
-        """Return when it rang since the last call, or after `at_most` seconds: a notice can be lost, a poll cannot."""
-        if self._listening is None:
-            self._listening = asyncio.create_task(self._listen())
-        with suppress(TimeoutError):
-            async with asyncio.timeout(at_most):
-                await self._rang.wait()
-        self._rang.clear()
-
-    async def _listen(self) -> None:
-        while True:
-            with suppress(psycopg.Error, TimeoutError):
-                async with asyncio.timeout(CONNECT_WITHIN):
-                    connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
-                async with connection:
-                    await connection.execute(psycopg.sql.SQL("listen {}").format(self._channel))
-                    async for _ in connection.notifies():
-                        self._rang.set()
-            await asyncio.sleep(0.5)  # the poll carries on meanwhile
-
-    async def close(self) -> None:
-        if self._listening is not None:
-            self._listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listening
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,10 @@ import psycopg
 from booking.events import Event, SpaceActivated
 from daybook.embedded import Stores
 from daybook.migrations.run import migrate
+from journal.bell import Bell
 from journal.chain import COLUMNS, Row
 from journal.connection import conninfo
-from journal.journal import Bell, Entry, Journal
+from journal.journal import Entry, Journal
 from journal.tags import of as borne_by
 from journal.tags import space
 from tests.examples import NEW_YEAR, ROOM
